@@ -33,9 +33,9 @@ func (s Shape) Last() Position {
 }
 
 // Append returns the shape with one more transaction at its end, which must
-// follow it. The receiver is not changed... its runs may be reused.
+// follow it. Like the built-in append it may reuse the receiver's runs.
 func (s Shape) Append(txn Txn) Shape {
-	if n := len(s.Runs); n > 0 && s.Runs[n-1].Last.Epoch() == txn.Zxid.Epoch() {
+	if n := len(s.Runs); n > 0 && s.Runs[n-1].Last+1 == txn.Zxid {
 		s.Runs[n-1].Last, s.Runs[n-1].Chain = txn.Zxid, txn.Chain
 		return s
 	}

@@ -1,0 +1,173 @@
+package zab
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/ensemble"
+)
+
+// This file is the established leader: proposals, acknowledgements, commits and
+// the heartbeat rounds that confirm a sync.
+
+func (l *Leader) propose(in Propose, out *Effects) {
+	if l.phase != broadcast || len(in.Entries) == 0 {
+		return
+	}
+	last := l.journal.Last()
+	next := l.NextZxid()
+	if in.First != next {
+		// The proposer prepared for another history: it belongs to an earlier
+		// leadership of this server.
+		return
+	}
+	if uint64(next.Counter())+uint64(len(in.Entries))-1 > uint64(ensemble.MaxCounter) {
+		l.resign(out, "epoch %d has used up its zxids (ZOOKEEPER-1277)", l.epoch)
+		return
+	}
+	txns := make([]Txn, len(in.Entries))
+	chain := last.Chain
+	for i, e := range in.Entries {
+		z := next + ensemble.Zxid(i)
+		chain = NextChain(chain, z, e.Origin, e.Data)
+		txns[i] = Txn{Zxid: z, Origin: e.Origin, Data: e.Data, Chain: chain}
+		n := len(e.Data)
+		l.proposal.last = n
+		l.proposal.max = max(l.proposal.max, n)
+		if l.proposal.min < 0 || n < l.proposal.min {
+			l.proposal.min = n
+		}
+	}
+	l.journal.append(txns, out)
+	if ids := l.to(func(m *member) bool { return m.stage >= forwarded && !m.observer }); len(ids) > 0 {
+		out.Add(Send{To: ids, Packet: Packet{Type: Proposal, Txns: txns}})
+	}
+}
+
+// NextZxid is the zxid of the next proposal.
+func (l *Leader) NextZxid() ensemble.Zxid {
+	if last := l.journal.Last().Zxid; last.Epoch() == l.epoch {
+		if next, ok := last.Next(); ok {
+			return next
+		}
+		return ensemble.NewZxid(l.epoch+1, 0) // refused by propose
+	}
+	return ensemble.NewZxid(l.epoch, 1)
+}
+
+func (l *Leader) onAck(now time.Duration, from ensemble.ServerID, m *member, p Packet, out *Effects) {
+	switch {
+	case m.stage == forwarded:
+		// The first must acknowledge NEWLEADER and nothing else (ZOOKEEPER-4685).
+		if p.Zxid != ensemble.NewZxid(l.epoch, 0) {
+			l.drop(from, fmt.Sprintf("acknowledged %v before NEWLEADER", p.Zxid), out)
+			return
+		}
+		m.stage, m.acked, m.unsure = synced, m.initial, false
+		m.progress = now
+		l.countSynced(out)
+		l.activate(out)
+		l.advance(out)
+	case m.stage >= synced && !m.observer:
+		if p.Zxid > l.journal.Last().Zxid {
+			l.drop(from, fmt.Sprintf("acknowledged %v, which was never proposed", p.Zxid), out)
+			return
+		}
+		if p.Zxid > m.acked {
+			m.acked, m.progress = p.Zxid, now
+			l.advance(out)
+		}
+	default:
+		l.drop(from, "an ACK out of turn", out)
+	}
+}
+
+// advance commits all that a quorum has on disk. Acknowledgements are cumulative,
+// so it is the highest acknowledged zxid that a quorum has reached.
+func (l *Leader) advance(out *Effects) {
+	if l.phase != broadcast {
+		return
+	}
+	acked := func(id ensemble.ServerID) ensemble.Zxid {
+		if id == l.cfg.Self {
+			return l.journal.durableZxid
+		}
+		if m := l.members[id]; m != nil && m.stage >= synced && !m.observer {
+			return m.acked
+		}
+		return ensemble.NoZxid
+	}
+	var points [16]ensemble.Zxid
+	candidates := points[:0]
+	for _, id := range l.cfg.View.Voters() {
+		if z := acked(id); z > l.journal.committed && z.Epoch() == l.epoch {
+			candidates = append(candidates, z)
+		}
+	}
+	slices.Sort(candidates)
+	for i := len(candidates) - 1; i >= 0; i-- {
+		z := candidates[i]
+		if l.cfg.View.HasQuorum(func(id ensemble.ServerID) bool { return acked(id) >= z }) {
+			l.commit(z, out)
+			return
+		}
+	}
+}
+
+func (l *Leader) commit(z ensemble.Zxid, out *Effects) {
+	before := l.journal.committed
+	l.journal.commit(z, out)
+	if ids := l.to(func(m *member) bool { return m.stage >= forwarded && !m.observer }); len(ids) > 0 {
+		out.Add(Send{To: ids, Packet: Packet{Type: CommitUpTo, Zxid: z}})
+	}
+	if ids := l.to(func(m *member) bool { return m.stage >= forwarded && m.observer }); len(ids) > 0 {
+		out.Add(SendLog{To: ids, After: before, UpTo: z, Inform: true})
+	}
+	l.answerSyncs(out)
+}
+
+// sync notes a request. It is answered when a heartbeat round that started after
+// it came has been answered by a quorum, which proves that no later leader had
+// been established when it came, and when all that was proposed then is committed.
+func (l *Leader) sync(in SyncRequest, out *Effects) {
+	if l.phase != broadcast {
+		return
+	}
+	s := pendingSync{SyncRequest: in, upTo: l.journal.Last().Zxid}
+	if l.roundConfirmed(l.round) {
+		s.round = l.round + 1
+		l.syncs = append(l.syncs, s)
+		l.ping(out)
+		return
+	}
+	s.round = l.round + 1
+	l.roundAgain = true
+	l.syncs = append(l.syncs, s)
+}
+
+func (l *Leader) roundConfirmed(round uint64) bool {
+	return l.quorum(true, true, func(m *member) bool { return m.stage >= synced && !m.observer && m.pong >= round })
+}
+
+func (l *Leader) answerSyncs(out *Effects) {
+	if l.roundConfirmed(l.round) {
+		if l.roundAgain {
+			l.roundAgain = false
+			l.ping(out)
+			return
+		}
+	}
+	n := 0
+	for n < len(l.syncs) && l.syncs[n].upTo <= l.journal.committed && l.roundConfirmed(l.syncs[n].round) {
+		n++
+	}
+	for _, s := range l.syncs[:n] {
+		if s.From == l.cfg.Self {
+			out.Add(SyncPoint{ID: s.ID, UpTo: s.upTo})
+		} else {
+			out.Add(Send{To: []ensemble.ServerID{s.From}, Packet: Packet{Type: Sync, Zxid: s.upTo, ID: s.ID}})
+		}
+	}
+	l.syncs = slices.Delete(l.syncs, 0, n)
+}

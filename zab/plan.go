@@ -1,0 +1,53 @@
+package zab
+
+import "github.com/quorate/quorate/ensemble"
+
+// Plan says how to bring a learner's history to the leader's. The leader then
+// sends what lies behind From from its log, in every case.
+type Plan struct {
+	Op   PacketType    // Diff, Trunc or Snap
+	From ensemble.Zxid // the last zxid that both have; for Snap, none
+}
+
+// PlanSync compares two histories and returns the cheapest way from the
+// learner's to the leader's. It relies on one fact of ZAB: a zxid is proposed
+// once, by one leader, behind one history; so two logs that both contain a zxid
+// agree in everything before it.
+//
+// The learner keeps all up to the highest zxid that both contain: DIFF if that
+// is its end, TRUNC otherwise. If they have none in common, or the leader has
+// purged what lies behind it, the learner takes a snapshot. Where ZooKeeper
+// gives up (a TRUNC across epochs, a learner at the start of an epoch), shapes
+// know better; where it guesses (on-disk gaps, ZOOKEEPER-2846), they have none.
+func PlanSync(leader, learner Shape) Plan {
+	z, ok := common(leader, learner)
+	switch {
+	case !ok:
+		return Plan{Op: Snap}
+	case z == learner.Last().Zxid:
+		return Plan{Op: Diff, From: z}
+	default:
+		return Plan{Op: Trunc, From: z}
+	}
+}
+
+// common returns the highest zxid that both shapes contain.
+func common(a, b Shape) (ensemble.Zxid, bool) {
+	best, found := ensemble.Zxid(0), false
+	consider := func(z ensemble.Zxid) {
+		if (!found || z > best) && a.Contains(z) && b.Contains(z) {
+			best, found = z, true
+		}
+	}
+	consider(a.Base.Zxid)
+	consider(b.Base.Zxid)
+	for _, r := range a.Runs {
+		consider(r.First)
+		consider(r.Last)
+	}
+	for _, r := range b.Runs {
+		consider(r.First)
+		consider(r.Last)
+	}
+	return best, found
+}
