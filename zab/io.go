@@ -5,8 +5,8 @@ import (
 )
 
 // Input is something that happened. The concrete types are the structs of this
-// file that have an input method.
-type Input interface{ input() }
+// file that have an Input method; package quorum adds its own.
+type Input interface{ Input() }
 
 // LinkUp says that the stream to a peer is open: on a leader a learner has
 // connected, on a learner its leader has been reached.
@@ -67,20 +67,20 @@ type SyncRequest struct {
 // Tick lets time pass; it must come several times per TickTime.
 type Tick struct{}
 
-func (LinkUp) input()      {}
-func (LinkDown) input()    {}
-func (Received) input()    {}
-func (Durable) input()     {}
-func (Truncated) input()   {}
-func (Installed) input()   {}
-func (Kept) input()        {}
-func (Propose) input()     {}
-func (SyncRequest) input() {}
-func (Tick) input()        {}
+func (LinkUp) Input()      {}
+func (LinkDown) Input()    {}
+func (Received) Input()    {}
+func (Durable) Input()     {}
+func (Truncated) Input()   {}
+func (Installed) Input()   {}
+func (Kept) Input()        {}
+func (Propose) Input()     {}
+func (SyncRequest) Input() {}
+func (Tick) Input()        {}
 
 // Effect is something that the shell must do. Effects are carried out in order;
 // see the package comment for what order means to each.
-type Effect interface{ effect() }
+type Effect interface{ Effect() }
 
 // Append writes transactions to the log. Committed is the commit point known
 // at this moment, a hint to be stored with them.
@@ -179,20 +179,20 @@ type Synchronized struct {
 	Last   ensemble.Zxid
 }
 
-func (Append) effect()       {}
-func (Truncate) effect()     {}
-func (Install) effect()      {}
-func (SaveEpochs) effect()   {}
-func (Send) effect()         {}
-func (SendLog) effect()      {}
-func (SendSnapshot) effect() {}
-func (Commit) effect()       {}
-func (Established) effect()  {}
-func (SyncPoint) effect()    {}
-func (Drop) effect()         {}
-func (Resign) effect()       {}
-func (Halt) effect()         {}
-func (Synchronized) effect() {}
+func (Append) Effect()       {}
+func (Truncate) Effect()     {}
+func (Install) Effect()      {}
+func (SaveEpochs) Effect()   {}
+func (Send) Effect()         {}
+func (SendLog) Effect()      {}
+func (SendSnapshot) Effect() {}
+func (Commit) Effect()       {}
+func (Established) Effect()  {}
+func (SyncPoint) Effect()    {}
+func (Drop) Effect()         {}
+func (Resign) Effect()       {}
+func (Halt) Effect()         {}
+func (Synchronized) Effect() {}
 
 // Effects collects effects in order. The zero value is ready to use.
 type Effects struct{ List []Effect }

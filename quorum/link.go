@@ -1,0 +1,293 @@
+package quorum
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/transport"
+	"github.com/quorate/quorate/zab"
+	"github.com/quorate/quorate/zab/storage"
+)
+
+// Limits of a link.
+const (
+	linkBytesMax     = 128 << 20 // queued for a peer; a slower one is cut off and synchronized again
+	frameBytesMax    = 64 << 20
+	snapshotPieceMax = 256 << 10
+)
+
+// link is the quorum stream to one peer: a queue, a goroutine that sends it and
+// one that reads.
+type link struct {
+	node    *Node
+	peer    ensemble.ServerID
+	stream  *transport.Stream
+	leading bool            // the peer is our learner
+	role    context.Context // of the role that it belongs to, which it does not outlive
+
+	mu     sync.Mutex
+	queue  []item
+	bytes  int
+	closed bool
+	reason error
+	wake   chan struct{}
+}
+
+// item is something to send: a packet that is encoded already, or something that
+// is read from the disk when its turn comes.
+type item struct {
+	frame    []byte
+	log      *zab.SendLog
+	snapshot *zab.SendSnapshot
+}
+
+func newLink(n *Node, peer ensemble.ServerID, s *transport.Stream, leading bool, role context.Context) *link {
+	s.SetWriteTimeout(n.cfg.TickTime * time.Duration(n.cfg.SyncLimitTicks))
+	return &link{node: n, peer: peer, stream: s, leading: leading, role: role, wake: make(chan struct{}, 1)}
+}
+
+// push queues an item; it never blocks. A peer that lets too much pile up loses
+// the link.
+func (l *link) push(it item) {
+	l.mu.Lock()
+	l.queue = append(l.queue, it)
+	l.bytes += len(it.frame)
+	over := l.bytes > linkBytesMax
+	l.mu.Unlock()
+	if over {
+		l.close(fmt.Errorf("%d MiB wait to be sent", linkBytesMax>>20))
+		return
+	}
+	notify(l.wake)
+}
+
+func (l *link) close(reason error) {
+	l.mu.Lock()
+	if !l.closed {
+		l.closed, l.reason = true, reason
+	}
+	l.queue, l.bytes = nil, 0
+	l.mu.Unlock()
+	_ = l.stream.Close()
+	notify(l.wake)
+}
+
+func (l *link) take() ([]item, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	batch := l.queue
+	l.queue, l.bytes = nil, 0
+	return batch, !l.closed
+}
+
+// run sends and reads until the link ends, and reports both ends of its life.
+func (l *link) run(ctx context.Context) {
+	if l.node.post(ctx, l, zab.LinkUp{Peer: l.peer}) != nil {
+		_ = l.stream.Close()
+		return
+	}
+	stop := context.AfterFunc(ctx, func() { l.close(ErrClosed) })
+	defer stop()
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		if err := l.send(ctx); err != nil {
+			l.close(fmt.Errorf("send to server %d: %w", l.peer, err))
+		}
+	})
+	err := l.read(ctx)
+	l.close(err)
+	sender.Wait()
+	l.mu.Lock()
+	err = l.reason
+	l.mu.Unlock()
+	_ = l.node.post(ctx, l, zab.LinkDown{Peer: l.peer, Err: err})
+}
+
+func (l *link) send(ctx context.Context) error {
+	for {
+		batch, open := l.take()
+		if !open {
+			return nil
+		}
+		if len(batch) == 0 {
+			if err := l.stream.Flush(); err != nil {
+				return err
+			}
+			select {
+			case <-l.wake:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			continue
+		}
+		for _, it := range batch {
+			var err error
+			switch {
+			case it.log != nil:
+				err = l.sendLog(ctx, it.log.After, it.log.UpTo, it.log.Inform)
+			case it.snapshot != nil:
+				err = l.sendSnapshot(ctx, it.snapshot.UpTo)
+			default:
+				err = l.stream.Write(it.frame)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (l *link) write(p zab.Packet) error {
+	frame, err := zab.MarshalPacket(nil, &p)
+	if err != nil {
+		return err
+	}
+	return l.stream.Write(frame)
+}
+
+// sendLog sends a stretch of the log. Its end may not be in the log yet.
+func (l *link) sendLog(ctx context.Context, after, upTo ensemble.Zxid, inform bool) error {
+	kind := zab.Proposal
+	if inform {
+		kind = zab.Inform
+	}
+	for after < upTo {
+		more := l.node.appended.wait()
+		txns, err := l.node.store.Read(after, readBytesMax)
+		if err != nil {
+			return fmt.Errorf("read the log behind %v: %w", after, err)
+		}
+		n := 0
+		for n < len(txns) && txns[n].Zxid <= upTo {
+			n++
+		}
+		if n == 0 {
+			if err := l.stream.Flush(); err != nil {
+				return err
+			}
+			select {
+			case <-more:
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if err := l.write(zab.Packet{Type: kind, Txns: txns[:n]}); err != nil {
+			return err
+		}
+		after = txns[n-1].Zxid
+	}
+	return nil
+}
+
+// sendSnapshot sends the newest snapshot and the log behind it.
+func (l *link) sendSnapshot(ctx context.Context, upTo ensemble.Zxid) error {
+	at, r, err := l.node.store.OpenSnapshot()
+	if err != nil {
+		return fmt.Errorf("open the snapshot: %w", err)
+	}
+	defer func() { _ = r.Close() }()
+	if err := l.write(zab.Packet{Type: zab.Snap, At: at}); err != nil {
+		return err
+	}
+	piece := make([]byte, snapshotPieceMax)
+	for {
+		n, err := io.ReadFull(r, piece)
+		if n > 0 {
+			if werr := l.write(zab.Packet{Type: zab.SnapData, Data: piece[:n]}); werr != nil {
+				return werr
+			}
+		}
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("read the snapshot at %v: %w", at.Zxid, err)
+		}
+	}
+	if err := l.write(zab.Packet{Type: zab.SnapEnd, At: at}); err != nil {
+		return err
+	}
+	return l.sendLog(ctx, at.Zxid, upTo, false)
+}
+
+// read hands packets on until the link ends. What need not pass through the
+// protocol core goes straight to where it belongs.
+func (l *link) read(ctx context.Context) error {
+	var incoming *storage.SnapshotWriter
+	defer func() {
+		if incoming != nil {
+			_ = incoming.Abort()
+		}
+	}()
+	for {
+		frame, err := l.stream.Read()
+		if err != nil {
+			return err
+		}
+		p, err := zab.UnmarshalPacket(frame)
+		if err != nil {
+			return err
+		}
+		switch {
+		case l.leading:
+			err = l.fromLearner(ctx, p)
+		case p.Type == zab.Revalidate:
+			l.node.current().answer(p.ID, p.Data)
+		case p.Type == zab.Snap || p.Type == zab.SnapData || p.Type == zab.SnapEnd:
+			incoming, err = l.receiveSnapshot(ctx, incoming, p)
+		default:
+			if err = l.node.syncer.waitRoom(ctx); err == nil {
+				err = l.node.post(ctx, l, zab.Received{From: l.peer, Packet: p})
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// receiveSnapshot writes the pieces of a snapshot to disk and gives the core the
+// SNAP when all are there.
+func (l *link) receiveSnapshot(ctx context.Context, w *storage.SnapshotWriter, p zab.Packet) (*storage.SnapshotWriter, error) {
+	switch {
+	case p.Type == zab.Snap && w == nil:
+		return l.node.store.CreateSnapshot(p.At)
+	case p.Type == zab.SnapData && w != nil:
+		_, err := w.Write(p.Data)
+		return w, err
+	case p.Type == zab.SnapEnd && w != nil:
+		l.node.syncer.setIncoming(w)
+		return nil, l.node.post(ctx, l, zab.Received{From: l.peer, Packet: zab.Packet{Type: zab.Snap, At: p.At}})
+	}
+	return w, fmt.Errorf("%v out of turn", p.Type)
+}
+
+func (l *link) fromLearner(ctx context.Context, p zab.Packet) error {
+	talk, _ := l.node.machine.(zab.Conversation)
+	switch p.Type {
+	case zab.Request:
+		return l.node.proposer.add(ctx, zab.Origin{Server: l.peer, Tag: p.ID}, p.Data)
+	case zab.Revalidate:
+		if talk == nil {
+			return errors.New("a question, and the state machine answers none")
+		}
+		answer := zab.Packet{Type: zab.Revalidate, ID: p.ID, Data: talk.Answer(l.peer, p.Data)}
+		frame, err := zab.MarshalPacket(nil, &answer)
+		if err == nil {
+			l.push(item{frame: frame})
+		}
+		return err
+	case zab.Ping:
+		if talk != nil && len(p.Data) > 0 {
+			talk.HeartbeatFrom(l.peer, p.Data)
+		}
+		p.Data = nil
+	}
+	return l.node.post(ctx, l, zab.Received{From: l.peer, Packet: p})
+}

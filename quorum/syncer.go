@@ -1,0 +1,222 @@
+package quorum
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/zab"
+	"github.com/quorate/quorate/zab/storage"
+)
+
+// backlogBytesMax is how much may wait for the disk before links stop being read.
+const backlogBytesMax = 16 << 20
+
+// syncer is the one goroutine that writes to the disk. It takes what has come
+// meanwhile as one batch, so that one fdatasync serves all of it.
+type syncer struct {
+	node *Node
+
+	mu    sync.Mutex
+	queue []zab.Effect
+	bytes int
+	room  chan struct{} // closed when the backlog falls below its limit; nil if nobody waits
+	wake  chan struct{}
+
+	incoming *storage.SnapshotWriter // received whole, waiting for its Install
+}
+
+func newSyncer(n *Node) *syncer { return &syncer{node: n, wake: make(chan struct{}, 1)} }
+
+// push queues a storage effect; it never blocks.
+func (s *syncer) push(e zab.Effect) {
+	s.mu.Lock()
+	s.queue = append(s.queue, e)
+	if a, ok := e.(zab.Append); ok {
+		for i := range a.Txns {
+			s.bytes += a.Txns[i].Bytes()
+		}
+	}
+	s.mu.Unlock()
+	notify(s.wake)
+}
+
+// waitRoom blocks while too much waits for the disk.
+func (s *syncer) waitRoom(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		if s.bytes <= backlogBytesMax {
+			s.mu.Unlock()
+			return nil
+		}
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		room := s.room
+		s.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (s *syncer) take() []zab.Effect {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	batch := s.queue
+	s.queue, s.bytes = nil, 0
+	if s.room != nil {
+		close(s.room)
+		s.room = nil
+	}
+	return batch
+}
+
+// setIncoming hands over a snapshot that a link has received.
+func (s *syncer) setIncoming(w *storage.SnapshotWriter) {
+	s.mu.Lock()
+	old := s.incoming
+	s.incoming = w
+	s.mu.Unlock()
+	if old != nil {
+		_ = old.Abort()
+	}
+}
+
+// run writes until the context ends. An error of the disk ends the node: a
+// failed fsync is never retried.
+func (s *syncer) run(ctx context.Context) error {
+	defer s.setIncoming(nil)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.wake:
+		}
+		if err := s.write(ctx, s.take()); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("disk: %w", err)
+		}
+	}
+}
+
+// write carries out a batch in order. Appends are synced together, before
+// anything else that follows them, and before they are reported.
+func (s *syncer) write(ctx context.Context, batch []zab.Effect) error {
+	store := s.node.store
+	ticket, dirty := uint64(0), false
+	settle := func() error {
+		if !dirty {
+			return nil
+		}
+		dirty = false
+		if err := store.Sync(); err != nil {
+			return err
+		}
+		return s.node.post(ctx, nil, zab.Durable{Ticket: ticket})
+	}
+	for _, e := range batch {
+		switch e := e.(type) {
+		case zab.Append:
+			if err := store.Append(e.Txns, e.Committed); err != nil {
+				return err
+			}
+			ticket, dirty = e.Ticket, true
+			s.node.applier.poke()
+			s.node.appended.notify()
+			continue
+		case zab.SaveEpochs:
+			if err := settle(); err != nil {
+				return err
+			}
+			if err := store.SaveEpochs(storage.Epochs(e.Epochs)); err != nil {
+				return err
+			}
+			if err := s.node.post(ctx, nil, zab.Durable{Ticket: e.Ticket}); err != nil {
+				return err
+			}
+		case zab.Truncate:
+			if err := settle(); err != nil {
+				return err
+			}
+			if err := s.truncate(ctx, e); err != nil {
+				return err
+			}
+		case zab.Install:
+			if err := settle(); err != nil {
+				return err
+			}
+			if err := s.install(ctx, e); err != nil {
+				return err
+			}
+		}
+	}
+	return settle()
+}
+
+func (s *syncer) truncate(ctx context.Context, e zab.Truncate) error {
+	to, err := positionOf(s.node.store, e.To)
+	if err != nil {
+		return fmt.Errorf("truncate to %v: %w", e.To, err)
+	}
+	if err := s.node.store.Truncate(to); err != nil {
+		return fmt.Errorf("truncate to %v: %w", e.To, err)
+	}
+	return s.node.post(ctx, nil, zab.Truncated{Ticket: e.Ticket, Last: to})
+}
+
+// install makes the received snapshot the history and the state.
+func (s *syncer) install(ctx context.Context, e zab.Install) error {
+	s.mu.Lock()
+	w := s.incoming
+	s.incoming = nil
+	s.mu.Unlock()
+	if w == nil {
+		return fmt.Errorf("install snapshot at %v: none has been received", e.At.Zxid)
+	}
+	if err := s.node.snapshots.pause(ctx); err != nil {
+		_ = w.Abort()
+		return nil //nolint:nilerr // the node is closing
+	}
+	defer s.node.snapshots.resume()
+	if err := s.node.store.Install(w); err != nil {
+		return fmt.Errorf("install snapshot at %v: %w", e.At.Zxid, err)
+	}
+	if err := s.node.applier.restore(ctx); err != nil {
+		return err
+	}
+	return s.node.post(ctx, nil, zab.Installed{Ticket: e.Ticket, At: e.At})
+}
+
+// positionOf finds the chain at a zxid of the log.
+func positionOf(store *storage.Store, z ensemble.Zxid) (zab.Position, error) {
+	shape := store.Shape()
+	if shape.Base.Zxid == z {
+		return shape.Base, nil
+	}
+	before := shape.Base.Zxid
+	for _, r := range shape.Runs {
+		if r.Last == z {
+			return zab.Position{Zxid: z, Chain: r.Chain}, nil
+		}
+		if z > r.First && z < r.Last {
+			before = z - 1
+		}
+		if z == r.First {
+			break
+		}
+		if r.Last < z {
+			before = r.Last
+		}
+	}
+	txns, err := store.Read(before, 1)
+	if err != nil {
+		return zab.Position{}, err
+	}
+	if len(txns) == 0 || txns[0].Zxid != z {
+		return zab.Position{}, fmt.Errorf("the log %v does not have it", shape)
+	}
+	return zab.Position{Zxid: z, Chain: txns[0].Chain}, nil
+}

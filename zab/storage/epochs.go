@@ -1,0 +1,72 @@
+package storage
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/quorate/quorate/ensemble"
+)
+
+const (
+	epochsMagic   = "QUOREPO\n"
+	epochsVersion = 1
+	epochsBytes   = 40
+	epochsName    = "epochs"
+	unsureFlag    = 1
+)
+
+// Epochs are a server's promises, one record so that they change together.
+type Epochs struct {
+	// Accepted is the highest epoch whose leader this server has promised to
+	// follow (ZooKeeper's acceptedEpoch); never below Current.
+	Accepted ensemble.Epoch
+	// Current is the epoch of the last leader whose history this server has
+	// taken over whole (ZooKeeper's currentEpoch).
+	Current ensemble.Epoch
+	// Unsure means that this server cannot vouch for its history: its disk was
+	// empty or the end of its log was damaged. It must not vote until it has
+	// synchronized with a leader; then the caller saves Epochs without it.
+	Unsure bool
+}
+
+func (e Epochs) validate() error {
+	if e.Current < 0 || e.Accepted < e.Current || e.Accepted > ensemble.MaxEpoch {
+		return fmt.Errorf("accepted epoch %d and current epoch %d: want 0 <= current <= accepted <= %d",
+			e.Accepted, e.Current, ensemble.MaxEpoch)
+	}
+	return nil
+}
+
+func (e Epochs) encode() []byte {
+	var flags uint32
+	if e.Unsure {
+		flags |= unsureFlag
+	}
+	b := make([]byte, 0, epochsBytes)
+	b = append(b, epochsMagic...)
+	b = binary.BigEndian.AppendUint32(b, epochsVersion)
+	b = binary.BigEndian.AppendUint32(b, flags)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Accepted))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Current))
+	b = binary.BigEndian.AppendUint32(b, 0)
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+func parseEpochs(b []byte) (Epochs, error) {
+	var e Epochs
+	if err := checkHead(b, epochsBytes, epochsMagic, epochsVersion, "epochs file"); err != nil {
+		return e, err
+	}
+	if len(b) != epochsBytes {
+		return e, fmt.Errorf("the file has %d bytes, want %d", len(b), epochsBytes)
+	}
+	flags := binary.BigEndian.Uint32(b[12:])
+	if flags&^unsureFlag != 0 {
+		return e, fmt.Errorf("unknown flags %#x", flags)
+	}
+	e.Accepted = ensemble.Epoch(binary.BigEndian.Uint64(b[16:]))
+	e.Current = ensemble.Epoch(binary.BigEndian.Uint64(b[24:]))
+	e.Unsure = flags&unsureFlag != 0
+	return e, e.validate()
+}
