@@ -22,7 +22,7 @@ func (l *Leader) propose(in Propose, out *Effects) {
 		// leadership of this server.
 		return
 	}
-	if uint64(next.Counter())+uint64(len(in.Entries))-1 > uint64(ensemble.MaxCounter) {
+	if next.Epoch() != l.epoch || uint64(next.Counter())+uint64(len(in.Entries))-1 > uint64(ensemble.MaxCounter) {
 		l.resign(out, "epoch %d has used up its zxids (ZOOKEEPER-1277)", l.epoch)
 		return
 	}

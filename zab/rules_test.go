@@ -262,7 +262,11 @@ func TestLearner_ResignsWhenTheLeaderIsSilent(t *testing.T) {
 	b.lead(1)
 	f := b.follow(2, 1)
 	b.settle()
-	b.pass(5500 * time.Millisecond)
+	for range 51 {
+		assert.Empty(t, f.ended)
+		b.now += 100 * time.Millisecond
+		f.input(Tick{})
+	}
 	assert.Contains(t, f.ended, "nothing heard")
 }
 

@@ -426,7 +426,7 @@ func (s *Store) chooseSnapshots(h *history, snapshots []foundSnapshot, chains ma
 	if n := len(h.snapshots); n > 0 {
 		h.committed = max(h.committed, h.snapshots[n-1].Zxid)
 	} else if h.base != (zab.Position{}) && len(h.segments) > 0 {
-		reason := "it begins there"
+		reason := "there is none at all"
 		if n := len(h.skipped); n > 0 {
 			reason = h.skipped[n-1].reason.Error()
 		}

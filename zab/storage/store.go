@@ -228,14 +228,14 @@ func Open(cfg Config) (*Store, Recovery, error) {
 		s.hooks = *cfg.Trace
 	}
 	s.window.limit = int(min(cfg.WindowBytes, 1<<30))
-	for i, dir := range s.dirs() {
+	for _, dir := range s.dirs() {
 		if err = s.fs.MkdirAll(dir); err != nil {
 			err = fmt.Errorf("make directory %s: %w", dir, err)
 			break
 		}
 		var l io.Closer
 		if l, err = s.fs.Lock(filepath.Join(dir, lockName)); err != nil {
-			err = fmt.Errorf("lock directory %d of %d: %w", i+1, len(s.dirs()), err)
+			err = fmt.Errorf("open storage: %w", err)
 			break
 		}
 		s.locks = append(s.locks, l)
