@@ -139,6 +139,7 @@ func (a *applier) execute(ctx context.Context, cmd any) error {
 		}
 		a.waiting = c.waiting
 		c.waiting.open()
+		a.node.turned.notify()
 		if c.role.State == ensemble.Leading {
 			a.node.proposer.begin(c.role.Epoch)
 		}

@@ -117,7 +117,6 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	c.Logger = c.Logger.With("sid", int64(c.Self))
 	return c
 }
 

@@ -197,7 +197,7 @@ func (n *Node) perform(effect zab.Effect) {
 	case zab.SyncPoint:
 		n.applier.push(&pointPassed{e.ID, e.UpTo})
 	case zab.Synchronized:
-		n.log.Info("synchronized", "mode", e.Mode, "peer", int64(e.Leader), "epoch", int64(e.Epoch), "zxid", e.Last.String())
+		n.log.Info("synchronized", "mode", e.Mode, "peer", e.Leader, "epoch", e.Epoch, "zxid", e.Last.String())
 	case zab.Drop:
 		n.drop(e)
 	case RoleChange:
@@ -240,7 +240,7 @@ func (n *Node) send(e zab.Send) {
 }
 
 func (n *Node) drop(e zab.Drop) {
-	n.log.Warn("link dropped", "peer", int64(e.Peer), "err", e.Reason)
+	n.log.Warn("link dropped", "peer", e.Peer, "err", e.Reason)
 	n.mu.Lock()
 	l := n.links[e.Peer]
 	delete(n.links, e.Peer)
@@ -255,7 +255,7 @@ func (n *Node) established(e zab.Established) {
 	role := zab.Role{State: n.state, Epoch: e.Epoch, Leader: n.leader}
 	w := n.waiting
 	n.mu.Unlock()
-	n.log.Info("serving", "state", role.State.String(), "leader", int64(role.Leader), "epoch", int64(e.Epoch))
+	n.log.Info("serving", "state", role.State.String(), "leader", role.Leader, "epoch", e.Epoch)
 	n.applier.push(&enterRole{role, w})
 	n.describe()
 }
@@ -265,7 +265,7 @@ func (n *Node) roleChange(e RoleChange) {
 	if e.State == ensemble.Looking {
 		n.log.Info("looking for a leader", "reason", e.Reason)
 	} else {
-		n.log.Info("elected", "state", e.State.String(), "leader", int64(e.Leader))
+		n.log.Info("elected", "state", e.State.String(), "leader", e.Leader)
 	}
 	n.role()
 	n.mu.Lock()
@@ -315,7 +315,7 @@ func (n *Node) connect(leader ensemble.ServerID) {
 				return nil
 			}
 			if attempt == 0 && ctx.Err() == nil {
-				n.log.Warn("cannot reach the leader", "peer", int64(leader), "err", err)
+				n.log.Warn("cannot reach the leader", "peer", leader, "err", err)
 			}
 			select {
 			case <-ctx.Done():

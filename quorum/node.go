@@ -85,7 +85,7 @@ func Start(ctx context.Context, cfg Config, machine zab.StateMachine) (*Node, er
 		return nil, err
 	}
 	n := &Node{
-		cfg: cfg, log: cfg.Logger, machine: machine, store: store, started: time.Now(),
+		cfg: cfg, log: cfg.log(), machine: machine, store: store, started: time.Now(),
 		ended: make(chan struct{}), inbox: make(chan event, inboxMax),
 		links: map[ensemble.ServerID]*link{}, leader: ensemble.NoServer, waiting: newWaiting(),
 	}
@@ -104,10 +104,15 @@ func Start(ctx context.Context, cfg Config, machine zab.StateMachine) (*Node, er
 	return n, nil
 }
 
+func (c *Config) log() *slog.Logger { return c.Logger.With("sid", c.Self) }
+
+// storage says how the disk is used. A write that provably never finished was
+// never acknowledged, so a tail like that leaves no doubt; what else is cut off
+// does.
 func (c *Config) storage() storage.Config {
 	return storage.Config{
 		Dir: c.Dir, LogDir: c.LogDir, FS: c.FS, Initialize: c.Initialize,
-		SnapshotsRetained: c.SnapshotsRetained, Logger: c.Logger,
+		SnapshotsRetained: c.SnapshotsRetained, TrustUnfinished: true, Logger: c.log(),
 	}
 }
 
@@ -135,7 +140,7 @@ func (n *Node) build(found storage.Recovery, quorumPort, electionPort net.Listen
 		Self: n.cfg.Self, Ensemble: n.cfg.Ensemble, Role: role, Instance: instance,
 		Advertise: n.advertise(electionPort),
 		Addresses: func(id ensemble.ServerID) []string { return n.cfg.addresses(id, ensemble.Addr.Election) },
-		Accept:    n.accept, Dialer: transport.DialFunc(n.cfg.Dial), Logger: n.log, Trace: n.reachability(),
+		Accept:    n.accept, Dialer: transport.DialFunc(n.cfg.Dial), Logger: n.cfg.Logger, Trace: n.reachability(),
 	}
 	if err := election.Validate(); err != nil {
 		return err
@@ -143,7 +148,7 @@ func (n *Node) build(found storage.Recovery, quorumPort, electionPort net.Listen
 	n.manager = transport.NewManager(election)
 	n.streamConfig = transport.StreamConfig{
 		Self: n.cfg.Self, Ensemble: n.cfg.Ensemble, Role: role, Instance: instance, Accept: n.accept,
-		Dialer: transport.DialFunc(n.cfg.Dial), FrameBytesMax: frameBytesMax, Logger: n.log,
+		Dialer: transport.DialFunc(n.cfg.Dial), FrameBytesMax: frameBytesMax, Logger: n.cfg.Logger,
 	}
 	n.streams = transport.NewStreamListener(n.streamConfig, quorumPort)
 	n.messenger, err = fle.NewMessenger(fle.MessengerConfig{Transport: n.manager, Logger: n.log, Handle: n.notified})

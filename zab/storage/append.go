@@ -124,7 +124,8 @@ func (s *Store) reserve(a *activeFile, seg segment, end int64) error {
 }
 
 // lastSegment returns the segment to append to, a new one named by first if the
-// last is full or there is none.
+// last is full, or there is none, or it is empty and of another name: what it was
+// made for has been lost in a crash or truncated.
 func (s *Store) lastSegment(first ensemble.Zxid) (*activeFile, segment, error) {
 	s.mu.Lock()
 	a, last, generation := s.active, s.shape.Last(), s.generation
@@ -133,26 +134,43 @@ func (s *Store) lastSegment(first ensemble.Zxid) (*activeFile, segment, error) {
 		seg = s.segments[len(s.segments)-1]
 	}
 	s.mu.Unlock()
-	if a != nil && seg.end < s.cfg.SegmentBytes {
+	empty := len(seg.name) > 0 && seg.end == segmentHeaderBytes
+	if a != nil && seg.end < s.cfg.SegmentBytes && !(empty && seg.head.first != first) {
 		return a, seg, nil
 	}
-	if a != nil {
+	if a != nil && !empty {
 		if err := s.finishSegment(a, seg); err != nil {
 			return nil, segment{}, err
 		}
 	}
 	name := filepath.Join(s.cfg.LogDir, fileName(segmentPrefix, first))
-	seg = newSegment(name, segmentHead{generation: generation, first: first, prev: last})
-	a, err := s.createSegment(seg, nil)
+	fresh := newSegment(name, segmentHead{generation: generation, first: first, prev: last})
+	a, err := s.createSegment(fresh, nil)
 	if err != nil {
 		return nil, segment{}, err
 	}
-	s.mu.Lock()
-	s.segments = append(s.segments[:len(s.segments):len(s.segments)], seg)
-	s.active = a
-	s.mu.Unlock()
+	if empty {
+		// Now that there is another, the empty one may go, and not before: a log
+		// without any file would look like a lost one.
+		if err := s.closeActive(); err != nil {
+			return nil, segment{}, s.fail(explain("close", seg.name, err))
+		}
+	}
+	s.changed(func() {
+		n := len(s.segments)
+		if empty {
+			n--
+		}
+		s.segments = append(s.segments[:n:n], fresh)
+		s.active = a
+	})
+	if empty && seg.name != name {
+		if err := s.removeDurably(seg.name, s.cfg.LogDir); err != nil {
+			return nil, segment{}, s.fail(explain("remove", seg.name, err))
+		}
+	}
 	notify(s.hooks.Segment, name)
-	return a, seg, nil
+	return a, fresh, nil
 }
 
 // finishSegment makes the active segment one of the finished: cut to its content

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	batchMagic       uint32 = 0x51424154 // "QBAT"
-	batchHeaderBytes        = 48
-	recordHeadBytes         = 36
-	batchAlign              = 8
-	batchEndByte            = 0x42 // 'B', as behind ZooKeeper's records
+	batchMagic       = uint32(0x51424154) // "QBAT"
+	batchHeaderBytes = 48
+	recordHeadBytes  = 36
+	batchAlign       = 8
+	batchEndByte     = 0x42 // 'B', as behind ZooKeeper's records
 
 	// TxnBytesMax is the most data one transaction may carry: 64 MiB.
 	TxnBytesMax = 64 << 20

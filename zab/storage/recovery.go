@@ -304,6 +304,9 @@ func (s *Store) readHistory(l listing, g uint64) (history, error) {
 			snapshots = append(snapshots, snap)
 		}
 	}
+	if err := s.dropEmpty(&h); err != nil {
+		return h, err
+	}
 	if len(h.segments) == 0 {
 		if n := len(snapshots); n > 1 || g == 0 && snapshots[0].head.at != (zab.Position{}) {
 			return h, s.damage(filepath.Join(s.cfg.LogDir, segmentPrefix+"*"), -1,
@@ -322,6 +325,45 @@ func (s *Store) readHistory(l listing, g uint64) (history, error) {
 		return h, err
 	}
 	return h, nil
+}
+
+// dropEmpty sets aside segments without a batch, as long as another is left: one
+// is created before the empty one it replaces is removed.
+func (s *Store) dropEmpty(h *history) error {
+	for i := len(h.segments) - 1; i >= 0 && len(h.segments) > 1; i-- {
+		name := h.segments[i].name
+		empty, err := s.isEmpty(h.segments[i])
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		if empty {
+			h.obsolete = append(h.obsolete, name)
+			h.segments = slices.Delete(h.segments, i, i+1)
+		}
+	}
+	return nil
+}
+
+// isEmpty reports whether there is nothing behind the header.
+func (s *Store) isEmpty(seg segment) (empty bool, err error) {
+	b, err := s.readHead(seg.name, segmentHeaderBytes+batchHeaderBytes)
+	if err != nil {
+		return false, err
+	}
+	if b = b[segmentHeaderBytes:]; strings.Trim(string(b), "\x00") != "" {
+		return false, nil
+	}
+	f, err := s.fs.Open(seg.name)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Size()
+	if err != nil {
+		return false, err
+	}
+	t, err := readTail(seg.head, newBlocks(f, size, 1<<20), segmentHeaderBytes)
+	return t.clean || size == segmentHeaderBytes, err
 }
 
 // readLog scans the segments and returns the chains at the snapshots' positions.

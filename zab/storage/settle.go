@@ -8,25 +8,19 @@ import (
 )
 
 // settleEpochs saves what the epochs file must say before anything else happens:
-// that of an empty directory, or that this server is unsure because of a cut.
+// that the directory was empty, that this server is unsure because of a cut, or an
+// epoch that only the log knows.
 func (s *Store) settleEpochs(l listing, h history, fresh bool) error {
-	e := Epochs{}
+	var e Epochs
 	if l.epochs != nil {
 		e = *l.epochs
 	}
-	save := false
-	switch {
-	case fresh:
+	saved := e
+	if fresh {
 		e.Unsure = !(s.cfg.Initialize || l.initialize)
-		save = true
-	case h.cut != nil && !(h.cut.Unfinished && s.cfg.TrustUnfinished) && !e.Unsure:
-		e.Unsure = true
-		save = true
 	}
-	if save {
-		if err := s.writeEpochs(e); err != nil {
-			return err
-		}
+	if h.cut != nil && !(h.cut.Unfinished && s.cfg.TrustUnfinished) {
+		e.Unsure = true
 	}
 	// A transaction of an epoch is in a log without gaps only behind that
 	// epoch's whole initial history, so it proves what a crash kept the file
@@ -34,6 +28,11 @@ func (s *Store) settleEpochs(l listing, h history, fresh bool) error {
 	e.Current = max(e.Current, h.shape.Last().Zxid.Epoch())
 	e.Accepted = max(e.Accepted, e.Current)
 	s.epochs = e
+	if fresh || e != saved {
+		if err := s.writeEpochs(e); err != nil {
+			return err
+		}
+	}
 	if l.initialize {
 		name := filepath.Join(s.cfg.Dir, initializeName)
 		if err := s.removeDurably(name, s.cfg.Dir); err != nil {

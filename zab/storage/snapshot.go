@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -300,6 +301,9 @@ func (w *SnapshotWriter) Commit() error {
 	}
 	s.mu.Lock()
 	s.snapshots = insertSnapshot(s.snapshots, w.at)
+	// A damaged one of that name, still to be purged, has just been replaced.
+	name := s.snapshotName(w.at.Zxid)
+	s.suspects = slices.DeleteFunc(s.suspects, func(n string) bool { return n == name })
 	s.mu.Unlock()
 	s.trace.snapshot(w.at, w.bytes)
 	return nil

@@ -34,7 +34,7 @@ func (s *Store) Truncate(to zab.Position) error {
 	if to == shape.Last() {
 		return s.Sync()
 	}
-	keep := 0
+	keep := 1 // at least, if empty: it is what says that the log begins at its base
 	for keep < len(segments) && segments[keep].head.first <= to.Zxid {
 		keep++
 	}
@@ -47,10 +47,8 @@ func (s *Store) Truncate(to zab.Position) error {
 	if err := s.dropSegments(keep); err != nil {
 		return s.fail(fmt.Errorf("truncate to %s: %w", to.Zxid, err))
 	}
-	if keep > 0 {
-		if err := s.cutSegment(to); err != nil {
-			return s.fail(fmt.Errorf("truncate to %s: %w", to.Zxid, err))
-		}
+	if err := s.cutSegment(to); err != nil {
+		return s.fail(fmt.Errorf("truncate to %s: %w", to.Zxid, err))
 	}
 	notify(s.hooks.Truncate, to)
 	return nil
@@ -178,6 +176,9 @@ func (s *Store) reopen(seg segment, a *activeFile) error {
 // findCut finds where seg is to be cut: the offset of the first batch that does
 // not stay as it is, and what stays of its transactions.
 func findCut(seg segment, file File, to zab.Position) (int64, []zab.Txn, batchHeader, error) {
+	if to == seg.head.prev {
+		return segmentHeaderBytes, nil, batchHeader{}, nil
+	}
 	b := newBlocks(file, seg.end, snapshotBufferBytes)
 	for off := seg.seek(to.Zxid); off < seg.end; {
 		h, body, reason, err := b.batchAt(off, seg.head.salt())

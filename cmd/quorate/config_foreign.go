@@ -1,0 +1,130 @@
+package main
+
+import "strings"
+
+// foreignKey is what we do with a key of ZooKeeper's that we do not have yet.
+type foreignKey struct {
+	// Refuse a configuration with it: silently ignoring it would change what
+	// the server does or promises. Otherwise the key is warned about.
+	Refuse bool
+	// Harmless is a value, ZooKeeper's default, that asks for nothing.
+	Harmless string
+	Why      string
+}
+
+// foreignKeys are ZooKeeper's keys that have no effect here; a key that ends
+// with a dot or an underscore stands for all keys that begin so.
+var foreignKeys = map[string]foreignKey{
+	"secureClientPort":        {Refuse: true, Why: "TLS for clients comes later; use clientPort"},
+	"secureClientPortAddress": {Refuse: true, Why: "TLS for clients comes later; use clientPortAddress"},
+	"client.portUnification":  {Refuse: true, Harmless: "false", Why: "TLS for clients comes later"},
+	"client.certReload":       {Refuse: true, Harmless: "false", Why: "TLS for clients comes later"},
+	"ssl.":                    {Refuse: true, Why: "TLS comes later; remove the ssl.* lines"},
+	"sslQuorum":               {Refuse: true, Harmless: "false", Why: "TLS between servers comes later; protect the quorum and election ports by other means"},
+	"sslQuorumReloadCertFiles": {Refuse: true, Harmless: "false",
+		Why: "TLS between servers comes later"},
+	"portUnification": {Refuse: true, Harmless: "false", Why: "TLS between servers comes later"},
+
+	"quorum.auth.enableSasl":        {Refuse: true, Harmless: "false", Why: "servers cannot authenticate each other by SASL"},
+	"quorum.auth.":                  {Refuse: true, Why: "servers cannot authenticate each other by SASL"},
+	"quorum.cnxn.threads.size":      {Why: "there are no such threads"},
+	"authProvider.":                 {Refuse: true, Why: "only the schemes world, digest, ip and auth exist"},
+	"requireClientAuthScheme":       {Refuse: true, Why: "clients cannot authenticate by SASL"},
+	"sessionRequireClientSASLAuth":  {Refuse: true, Harmless: "false", Why: "clients cannot authenticate by SASL"},
+	"allowSaslFailedClients":        {Refuse: true, Harmless: "false", Why: "clients cannot authenticate by SASL"},
+	"letAnySaslUserDoX":             {Refuse: true, Why: "clients cannot authenticate by SASL"},
+	"superUser":                     {Refuse: true, Why: "clients cannot authenticate by SASL; use DigestAuthenticationProvider.superDigest"},
+	"sasl.":                         {Refuse: true, Why: "clients cannot authenticate by SASL"},
+	"kerberos.":                     {Refuse: true, Why: "clients cannot authenticate by SASL"},
+	"jaasLoginRenew":                {Why: "clients cannot authenticate by SASL"},
+	"X509AuthenticationProvider.":   {Refuse: true, Why: "the x509 scheme needs TLS, which comes later; use DigestAuthenticationProvider.superDigest"},
+	"enforce.auth.enabled":          {Refuse: true, Harmless: "false", Why: "sessions without authentication cannot be turned away"},
+	"enforce.auth.schemes":          {Refuse: true, Why: "sessions without authentication cannot be turned away"},
+	"ensembleAuthName":              {Refuse: true, Why: "the ensemble scheme does not exist; ensemble.name keeps servers of different ensembles apart"},
+	"enableEagerACLCheck":           {Harmless: "false", Why: "ACLs are checked by the leader"},
+	"audit.enable":                  {Refuse: true, Harmless: "false", Why: "no audit log is written"},
+	"audit.impl.class":              {Refuse: true, Why: "no audit log is written"},
+	"DigestAuthenticationProvider.": {Refuse: true, Why: "the digest scheme is always on, with SHA1"},
+	"DigestAuthenticationProvider.enabled": {Refuse: true, Harmless: "true",
+		Why: "the digest scheme is always on"},
+	"DigestAuthenticationProvider.digestAlg": {Refuse: true, Harmless: "SHA1",
+		Why: "digests are SHA1, as in every ZooKeeper client"},
+
+	"reconfigEnabled":                 {Refuse: true, Harmless: "false", Why: "the ensemble is what the server.N lines say; change them and restart the servers one by one"},
+	"skipReconfigCheck":               {Refuse: true, Harmless: "false", Why: "the ensemble is what the server.N lines say"},
+	"dynamicConfigFile":               {Refuse: true, Why: "write the server.N lines into this file"},
+	"version":                         {Refuse: true, Why: "it belongs into a dynamic configuration file, which we do not read"},
+	"multiAddress.enabled":            {Refuse: true, Harmless: "false", Why: "a server has one address"},
+	"multiAddress.":                   {Why: "a server has one address"},
+	"observerMasterPort":              {Refuse: true, Harmless: "0", Why: "observers connect to the leader"},
+	"localSessionsEnabled":            {Refuse: true, Harmless: "false", Why: "every session is global"},
+	"localSessionsUpgradingEnabled":   {Refuse: true, Harmless: "false", Why: "every session is global"},
+	"readonlymode.enabled":            {Refuse: true, Harmless: "false", Why: "a server without a quorum serves nothing"},
+	"extendedTypesEnabled":            {Refuse: true, Harmless: "false", Why: "TTL nodes come later"},
+	"emulate353TTLNodes":              {Refuse: true, Harmless: "false", Why: "TTL nodes come later"},
+	"enforceQuota":                    {Refuse: true, Harmless: "false", Why: "quotas are not enforced"},
+	"maxCnxns":                        {Refuse: true, Harmless: "0", Why: "there is no limit on all connections together; maxClientCnxns limits those of one address"},
+	"throttled_op_wait_time":          {Refuse: true, Harmless: "0", Why: "no request is answered unexecuted"},
+	"syncEnabled":                     {Harmless: "true", Why: "an observer always keeps its log on disk"},
+	"snapshot.trust.empty":            {Refuse: true, Harmless: "false", Why: "a server with doubtful data does not vote until a leader has synchronized it"},
+	"snapshot.compression.method":     {Why: "snapshots are not compressed"},
+	"connectToLearnerMasterLimit":     {Why: "initLimit holds for it"},
+	"observer.reconnectDelayMs":       {Why: "our own delays hold"},
+	"observer.election.DelayMs":       {Why: "our own delays hold"},
+	"leaderConnectDelayDuringRetryMs": {Why: "our own delays hold"},
+	"electionPortBindRetry":           {Why: "a port in use is reported at once"},
+	"electionPortBindRetries":         {Why: "a port in use is reported at once"},
+	"cnxTimeout":                      {Why: "our own deadlines hold"},
+	"fastleader.":                     {Why: "our own back-off holds"},
+	"follower.":                       {Why: "our own limits hold"},
+	"learner.":                        {Why: "our own limits hold"},
+	"tcpKeepAlive":                    {Why: "it is always on between servers"},
+	"clientTcpKeepAlive":              {Why: "keepalive of client connections is always on"},
+	"clientPortListenBacklog":         {Harmless: "-1", Why: "the system's backlog holds"},
+	"serverCnxnFactory":               {Why: "there is one way to serve connections"},
+	"metricsProvider.":                {Why: "metrics come later; mntr answers now"},
+	"admin.":                          {Why: "there is no admin server yet; four-letter words answer on clientPort"},
+	"snapSizeLimitInKb":               {Why: "snapCount decides when a snapshot is taken"},
+	"txnLogSizeLimitInKb":             {Harmless: "-1", Why: "log segments have a size of their own"},
+	"commitLogCount":                  {Why: "followers are synchronized from the log on disk"},
+	"snapshotSizeFactor":              {Why: "followers are synchronized from the log on disk"},
+	"fsync.warningthresholdms":        {Why: "slow syncs are reported by our own threshold"},
+	"flushDelay":                      {Why: "the log is synced as soon as there is something to sync"},
+	"maxBatchSize":                    {Why: "batches are as long as what waits"},
+	"maxWriteQueuePollTime":           {Why: "the log is synced as soon as there is something to sync"},
+	"maxResponseCacheSize":            {Why: "there is no response cache"},
+	"maxGetChildrenResponseCacheSize": {Why: "there is no response cache"},
+	"watchManagerName":                {Why: "there is one watch manager"},
+	"watcherCleanThreadsNum":          {Why: "there is one watch manager"},
+	"nio.":                            {Why: "there are no selector threads"},
+	"netty.":                          {Why: "there is no netty"},
+	"commitProcessor.":                {Why: "there is no such thread pool"},
+	"request_throttle_":               {Why: "globalOutstandingLimit is the only limit on requests"},
+	"request_throttler.":              {Why: "globalOutstandingLimit is the only limit on requests"},
+	"request_stale_":                  {Why: "stale requests are not dropped"},
+	"largeRequestMaxBytes":            {Why: "jute.maxbuffer is the only limit on the size of requests"},
+	"largeRequestThreshold":           {Harmless: "-1", Why: "jute.maxbuffer is the only limit on the size of requests"},
+	"connection_throttle_":            {Why: "maxClientCnxns is the only limit on connections"},
+	"digest.enabled":                  {Why: "the log is always chained, and mntr shows the digest of the tree"},
+	"closeSessionTxn.enabled":         {Harmless: "true", Why: "it is always on"},
+	"serializeLastProcessedZxid.enabled": {Harmless: "true",
+		Why: "it is always on"},
+	"jute.maxbuffer.extrasize": {Why: "jute.maxbuffer is the only limit"},
+	"znode.container.":         {Why: "container nodes come later"},
+	"datadir.autocreate":       {Harmless: "true", Why: "the data directory is created where it is missing"},
+}
+
+// foreignRule finds the rule for a key: its own, or that of the longest prefix.
+func foreignRule(key string) (foreignKey, bool) {
+	if r, ok := foreignKeys[key]; ok {
+		return r, true
+	}
+	best := ""
+	for name := range foreignKeys {
+		family := strings.HasSuffix(name, ".") || strings.HasSuffix(name, "_")
+		if family && strings.HasPrefix(key, name) && len(name) > len(best) {
+			best = name
+		}
+	}
+	return foreignKeys[best], best != ""
+}

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/transport/gossip"
+)
+
+// localOptions are the flags of quorate local.
+type localOptions struct {
+	servers, observers int
+	dir                string
+	clientPort         int
+	processes          bool
+	verbose            bool
+}
+
+const (
+	localTickTime   = 500 * time.Millisecond
+	localServersMax = 50
+)
+
+func newLocalCommand() *cobra.Command {
+	var o localOptions
+	c := &cobra.Command{
+		Use:   "local",
+		Short: "Run a quorum on this machine",
+		Long: `Run a quorum on this machine, on loopback. It prints a line for each server and
+then "ready: " with a connect string for clients. Ctrl-C ends it cleanly.
+
+Client ports count up from --client-port. Without --dir the data is in a
+temporary directory that is removed at the end; with it, it is kept and found
+again. With --processes each server is a process of its own, whose pid is in
+DIR/server-N/pid: a target for a real kill -9; DIR/server-N/zoo.cfg starts it
+again with quorate server.`,
+		Example: `  quorate local
+  quorate local --servers 5 --observers 1 --dir /tmp/q --processes`,
+		Args: exactArgs(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return runLocal(c.Context(), o, c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&o.servers, "servers", 3, "number of participants")
+	f.IntVar(&o.observers, "observers", 0, "number of observers")
+	f.StringVar(&o.dir, "dir", "", "where the data is kept (default: a temporary directory)")
+	f.IntVar(&o.clientPort, "client-port", 2181, "client port of server 1; the others follow")
+	f.BoolVar(&o.processes, "processes", false, "run each server as a process of its own")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log to stderr")
+	return c
+}
+
+// localServer is one server of the local ensemble.
+type localServer struct {
+	id      int
+	dir     string
+	client  string
+	config  string // path of its zoo.cfg
+	started bool   // its data is there already
+}
+
+func runLocal(ctx context.Context, o localOptions, stdout, stderr io.Writer) error {
+	n := o.servers + o.observers
+	switch {
+	case o.servers < 1 || o.observers < 0 || n > localServersMax:
+		return usageError{fmt.Errorf("--servers %d --observers %d: want at least one server and at most %d in all", o.servers, o.observers, localServersMax)}
+	case o.clientPort < 1 || o.clientPort+n-1 > 65535:
+		return usageError{fmt.Errorf("--client-port %d: the ports %d to %d must lie between 1 and 65535", o.clientPort, o.clientPort, o.clientPort+n-1)}
+	}
+	if o.dir == "" {
+		dir, err := os.MkdirTemp("", "quorate-local-")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		o.dir = dir
+	}
+	servers, err := prepareLocal(o)
+	if err != nil {
+		return err
+	}
+	logs := io.Discard
+	if o.verbose {
+		logs = stderr
+	}
+	if o.processes {
+		return runProcesses(ctx, servers, stdout, logs)
+	}
+	return runTogether(ctx, servers, stdout, logs)
+}
+
+// prepareLocal writes a directory for each server, unless it is there.
+func prepareLocal(o localOptions) ([]localServer, error) {
+	n := o.servers + o.observers
+	ports, err := freePorts(2*n + 1)
+	if err != nil {
+		return nil, err
+	}
+	var lines strings.Builder
+	for i := range n {
+		role := "participant"
+		if i >= o.servers {
+			role = "observer"
+		}
+		fmt.Fprintf(&lines, "server.%d=127.0.0.1:%d:%d:%s;127.0.0.1:%d\n", i+1, ports[2*i], ports[2*i+1], role, o.clientPort+i)
+	}
+	var servers []localServer
+	for i := range n {
+		s := localServer{id: i + 1, dir: filepath.Join(o.dir, "server-"+strconv.Itoa(i+1)), client: "127.0.0.1:" + strconv.Itoa(o.clientPort+i)}
+		s.config = filepath.Join(s.dir, "zoo.cfg")
+		data := filepath.Join(s.dir, "data")
+		_, err := os.Stat(data)
+		s.started = err == nil
+		if err := os.MkdirAll(data, 0o755); err != nil {
+			return nil, err
+		}
+		// The first server listens for gossip where the others find it.
+		bind := "127.0.0.1:0"
+		if i == 0 {
+			bind = fmt.Sprintf("127.0.0.1:%d", ports[2*n])
+		}
+		cfg := fmt.Sprintf("tickTime=%d\ndataDir=%s\n%sgossip.bind=%s\ngossip.join=127.0.0.1:%d\n4lw.commands.whitelist=*\nmaxClientCnxns=0\n",
+			localTickTime.Milliseconds(), data, lines.String(), bind, ports[2*n])
+		if err := os.WriteFile(s.config, []byte(cfg), 0o644); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(data, "myid"), []byte(strconv.Itoa(s.id)+"\n"), 0o644); err != nil {
+			return nil, err
+		}
+		if !s.started {
+			if err := os.WriteFile(filepath.Join(data, "initialize"), nil, 0o644); err != nil {
+				return nil, err
+			}
+		}
+		servers = append(servers, s)
+	}
+	return servers, nil
+}
+
+// freePorts finds loopback ports that nobody uses at the moment.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	var listeners []net.Listener
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	}()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		listeners = append(listeners, l)
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+// runTogether runs all servers in this process.
+func runTogether(ctx context.Context, servers []localServer, stdout, logs io.Writer) error {
+	group, ctx := errgroup.WithContext(ctx)
+	var instances []*instance
+	for _, s := range servers {
+		cfg, err := loadServerConfig(s.config)
+		if err != nil {
+			return err
+		}
+		in, err := newInstance(cfg, newLogger(logs))
+		if err != nil {
+			for _, other := range instances {
+				other.closeClients()
+			}
+			return fmt.Errorf("server %d: %w (another --client-port helps)", s.id, err)
+		}
+		in.timing = gossip.Local
+		instances = append(instances, in)
+	}
+	for i, in := range instances {
+		group.Go(func() error {
+			if err := in.run(ctx); err != nil {
+				return fmt.Errorf("server %d: %w", servers[i].id, err)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		for _, in := range instances {
+			select {
+			case <-in.serving:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		for i, in := range instances {
+			s := in.node.Status()
+			printServer(stdout, servers[i], s.State)
+		}
+		printReady(stdout, servers)
+		return nil
+	})
+	return group.Wait()
+}
+
+func printServer(w io.Writer, s localServer, state ensemble.State) {
+	_, _ = fmt.Fprintf(w, "server %d: %s client %s data %s\n", s.id, modeOf(state), s.client, s.dir)
+}
+
+func printReady(w io.Writer, servers []localServer) {
+	var list []string
+	for _, s := range servers {
+		list = append(list, s.client)
+	}
+	_, _ = fmt.Fprintf(w, "ready: %s\n", strings.Join(list, ","))
+}
+
+// modeOf is ZooKeeper's word for a state in srvr and mntr.
+func modeOf(s ensemble.State) string {
+	switch s {
+	case ensemble.Leading:
+		return "leader"
+	case ensemble.Following:
+		return "follower"
+	case ensemble.Observing:
+		return "observer"
+	}
+	return "looking"
+}
+
+// runProcesses runs each server as a child process. One that dies is left dead:
+// somebody wants to see what happens then.
+func runProcesses(ctx context.Context, servers []localServer, stdout, logs io.Writer) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	var children []*exec.Cmd
+	end := func() {
+		for _, c := range children {
+			_ = c.Process.Signal(syscall.SIGTERM)
+		}
+		for _, c := range children {
+			kill := time.AfterFunc(5*time.Second, func() { _ = c.Process.Kill() })
+			_ = c.Wait()
+			kill.Stop()
+		}
+	}
+	defer end()
+	for _, s := range servers {
+		c := exec.Command(self, "server", s.config)
+		c.Stderr = logs
+		c.SysProcAttr = childAttributes()
+		logfile, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+		if err != nil {
+			return err
+		}
+		if logs == io.Discard {
+			c.Stderr = logfile
+		}
+		err = c.Start()
+		_ = logfile.Close()
+		if err != nil {
+			return fmt.Errorf("server %d: %w", s.id, err)
+		}
+		children = append(children, c)
+		if err := os.WriteFile(filepath.Join(s.dir, "pid"), []byte(strconv.Itoa(c.Process.Pid)+"\n"), 0o644); err != nil {
+			return err
+		}
+	}
+	if err := waitServing(ctx, servers); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("%w (see the log files in %s)", err, filepath.Dir(servers[0].dir))
+	}
+	for _, s := range servers {
+		st, err := askServer(ctx, s.client)
+		if err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(stdout, "server %d: %s client %s data %s\n", s.id, st.Mode, s.client, s.dir)
+	}
+	printReady(stdout, servers)
+	<-ctx.Done()
+	return nil
+}
+
+// waitServing waits until all servers answer as members of a quorum.
+func waitServing(ctx context.Context, servers []localServer) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, errors.New("not all servers serve after 30 s"))
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for i := 0; i < len(servers); {
+		if st, err := askServer(ctx, servers[i].client); err == nil && st.serving() {
+			i++
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
+}

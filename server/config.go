@@ -1,0 +1,190 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/server/lf"
+)
+
+// Config says how a Server treats its clients. The zero value works; a field
+// left zero has the default that its comment names, which is ZooKeeper's.
+type Config struct {
+	// Self is this server's id.
+	Self ensemble.ServerID
+	// Ensemble names the ensemble; it is used for the default of Secret only.
+	Ensemble string
+
+	// TickTime is the granularity of session expiry; default 3 s, zoo.cfg tickTime.
+	TickTime time.Duration
+	// MinSessionTimeout and MaxSessionTimeout bound what clients may ask for;
+	// default 2 and 20 TickTime.
+	MinSessionTimeout, MaxSessionTimeout time.Duration
+	// HandshakeTimeout is how long a connection may stay without a session;
+	// default 10 s, zoo.cfg nio.sessionlessCnxnTimeout.
+	HandshakeTimeout time.Duration
+
+	// MaxClientCnxns limits the connections of one client address; default 60,
+	// negative is unlimited. One too many is closed at once.
+	MaxClientCnxns int
+	// JuteMaxBuffer limits the bytes of a request; default 0xfffff. A longer one
+	// closes the connection. (setWatches may be 16 times as long: the C client
+	// sends all its watches in one.)
+	JuteMaxBuffer int
+	// GlobalOutstandingLimit is the number of requests in work from which on the
+	// server stops reading from connections that have one; default 1000. With
+	// more than two voters it is divided by the number of voters less one, like
+	// ZooKeeper's.
+	GlobalOutstandingLimit int
+	// OutputBytesMax is how much may wait to be written to one client; default
+	// 64 MiB. Beyond it the connection is closed. Long before, from 1 MiB on,
+	// the requests of a client that does not read are not begun; so only watch
+	// events and single large replies get there.
+	OutputBytesMax int
+
+	// WatchesMax limits the watches of one connection; default 1,000,000. One
+	// more is refused, with the read that asked for it.
+	WatchesMax int
+
+	// Workers and Sets size the leader/followers pool; see lf.Config.
+	Workers, Sets int
+
+	// Whitelist names the four-letter words that are answered; default ruok,
+	// srvr, stat, mntr, conf, cons, isro and memb. "*" means all.
+	Whitelist []string
+	// Version stands in srvr, stat, mntr and envi:
+	// x.y.z-suffix, built on MM/dd/yyyy HH:mm ZONE.
+	Version string
+	// Conf are further lines key=value for the word conf.
+	Conf []string
+
+	// Members answers the four-letter word memb, which is not ZooKeeper's: what
+	// this server knows of the others. Nil means that the word is unknown.
+	Members func() string
+
+	// SuperDigest is the digest id, super:<base64>, whose owner may do
+	// everything; default none.
+	SuperDigest string
+	// SkipACL turns all permission checks off.
+	SkipACL bool
+	// Secret makes session passwords; all servers of an ensemble must have the
+	// same. The default is derived from the name of the ensemble, so that it
+	// protects against mistakes and not against attackers.
+	Secret []byte
+
+	// Logger is where the log goes; nil means slog.Default().
+	Logger *slog.Logger
+	// Trace hears of what happens; nil means nobody does.
+	Trace *Trace
+}
+
+// Trace has hooks for what happens to clients; each may be nil. They are called
+// synchronously by many goroutines, some with the state locked: they must be
+// quick and must not call back.
+type Trace struct {
+	// Accepted is called for every connection, also for one that is refused.
+	Accepted func(remote netip.AddrPort, refused bool)
+	// Closed is called when a connection has ended, with the reason.
+	Closed func(remote netip.AddrPort, session int64, reason string)
+	// Connected is called when a session has been given to a connection: a new
+	// one, or one that the client had before.
+	Connected func(session int64, timeout time.Duration, renewed bool)
+	// Refused is called when a client presented a session that it cannot have:
+	// expired, unknown, or with a wrong password.
+	Refused func(session int64)
+	// Expired is called on the leader when it decides that a session has expired.
+	Expired func(session int64)
+	// Applied is called for every transaction applied, with its error code; 0 is
+	// success.
+	Applied func(zxid ensemble.Zxid, session int64, op int32, code int32)
+	// LF hears of the workers.
+	LF lf.Trace
+}
+
+// DefaultVersion is the Version of a Config that names none. Clients look at the
+// three numbers: they are those of the ZooKeeper whose protocol is spoken.
+const DefaultVersion = "3.9.3-quorate, built on 01/01/2026 00:00 UTC"
+
+// Fixed limits.
+const (
+	connectBytesMax   = 4096            // of a ConnectRequest, which has 45
+	setWatchesFactor  = 16              // times JuteMaxBuffer, for setWatches
+	inboxRequestsMax  = 1000            // received from one connection and not answered
+	inboxBytesMax     = 4 << 20         // the same in bytes; one request may exceed it
+	outputPauseBytes  = 1 << 20         // waiting to be written: begin no more requests
+	turnRequests      = 64              // served before another session gets its turn
+	drainTimeout      = 2 * time.Second // for a closed client to read and to close
+	authIDsMax        = 64              // identities of one connection
+	housekeepingMin   = 10 * time.Millisecond
+	heartbeatSessions = 1 << 20 // sessions in one touch table
+)
+
+// withDefaults returns the config completed.
+func (c Config) withDefaults() Config {
+	set := func(d *time.Duration, def time.Duration) {
+		if *d == 0 {
+			*d = def
+		}
+	}
+	setInt := func(n *int, def int) {
+		if *n == 0 {
+			*n = def
+		}
+	}
+	set(&c.TickTime, 3*time.Second)
+	set(&c.MinSessionTimeout, 2*c.TickTime)
+	set(&c.MaxSessionTimeout, 20*c.TickTime)
+	set(&c.HandshakeTimeout, 10*time.Second)
+	setInt(&c.MaxClientCnxns, 60)
+	setInt(&c.JuteMaxBuffer, 0xfffff)
+	setInt(&c.GlobalOutstandingLimit, 1000)
+	setInt(&c.OutputBytesMax, 64<<20)
+	setInt(&c.WatchesMax, 1_000_000)
+	if c.Whitelist == nil {
+		c.Whitelist = []string{"ruok", "srvr", "stat", "mntr", "conf", "cons", "isro", "memb"}
+	}
+	if c.Version == "" {
+		c.Version = DefaultVersion
+	}
+	if c.Secret == nil {
+		c.Secret = []byte("quorate session password of ensemble " + c.Ensemble)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Trace == nil {
+		c.Trace = &Trace{}
+	}
+	return c
+}
+
+// Validate returns everything that is wrong with the config, joined.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	negative := func(name string, d time.Duration) {
+		if d < 0 || d > 0 && d < time.Millisecond {
+			fault("server: %s is %v; want at least 1ms, or 0 for the default", name, d)
+		}
+	}
+	negative("TickTime", c.TickTime)
+	negative("MinSessionTimeout", c.MinSessionTimeout)
+	negative("MaxSessionTimeout", c.MaxSessionTimeout)
+	negative("HandshakeTimeout", c.HandshakeTimeout)
+	for name, n := range map[string]int{"JuteMaxBuffer": c.JuteMaxBuffer, "GlobalOutstandingLimit": c.GlobalOutstandingLimit,
+		"OutputBytesMax": c.OutputBytesMax, "WatchesMax": c.WatchesMax, "Workers": c.Workers, "Sets": c.Sets} {
+		if n < 0 {
+			fault("server: %s is %d; want a positive number, or 0 for the default", name, n)
+		}
+	}
+	if len(faults) == 0 {
+		if d := c.withDefaults(); d.MinSessionTimeout > d.MaxSessionTimeout {
+			fault("server: minSessionTimeout %v is more than maxSessionTimeout %v", d.MinSessionTimeout, d.MaxSessionTimeout)
+		}
+	}
+	return errors.Join(faults...)
+}

@@ -1,0 +1,161 @@
+package server
+
+import (
+	"github.com/quorate/quorate/server/proto"
+	"github.com/quorate/quorate/server/znode"
+)
+
+// Serve implements lf.Handler: it begins the requests that may begin, in order.
+func (c *conn) Serve() (again bool) {
+	for range turnRequests {
+		in, h, first, ok := c.next()
+		switch {
+		case !ok:
+			return false
+		case first:
+			c.connect(in)
+		default:
+			c.dispatch(in, h)
+		}
+	}
+	return true
+}
+
+// dispatch begins one request of an open connection.
+func (c *conn) dispatch(in incoming, h proto.RequestHeader) {
+	switch {
+	case !h.Op.FromClient():
+		h := proto.ReplyHeader{Xid: h.Xid, Zxid: -1, Err: proto.ErrUnimplemented}
+		c.answer(in, h, last, func(out []byte) []byte { return proto.AppendReply(out, h, nil) })
+	case h.Op.Write():
+		c.submit(in, h)
+	case h.Op == proto.OpSync:
+		c.sync(in, h)
+	case h.Op == proto.OpAuth:
+		c.auth(in, h)
+	case h.Op == proto.OpSASL: // not configured
+		c.reply(in, proto.ReplyHeader{Xid: h.Xid}, &proto.SASLReply{})
+	case h.Op == proto.OpPing:
+		c.reply(in, proto.ReplyHeader{Xid: proto.XidPing, Zxid: c.s.zxid.Load()}, nil)
+	default:
+		c.readOne(in, h)
+	}
+}
+
+// reply answers a request that did not go through the quorum.
+func (c *conn) reply(in incoming, h proto.ReplyHeader, body proto.Record) {
+	c.answer(in, h, 0, func(out []byte) []byte { return proto.AppendReply(out, h, body) })
+}
+
+// submit hands a write to the quorum. What is wrong with it the leader says: so
+// the answer comes in its turn.
+func (c *conn) submit(in incoming, h proto.RequestHeader) {
+	id, _ := c.identity()
+	req := appendRequest(id, h.Xid, h.Op, c.idsBytes, in.frame[requestHeaderBytes:])
+	c.s.quorum.Submit(req, func(result any, err error) { c.written(in, h, result, err) })
+}
+
+// written answers a write, in the goroutine that has just applied it.
+func (c *conn) written(in incoming, h proto.RequestHeader, result any, err error) {
+	res, _ := result.(*znode.Result)
+	switch {
+	case err != nil || res == nil:
+		// Nobody knows what became of the write, and the client must not be told
+		// that it failed.
+		c.drop(in, committed)
+		c.finish("outcome of a write unknown")
+		return
+	case res.SessionMoved():
+		c.drop(in, committed)
+		c.finish("session moved to another server")
+		return
+	}
+	head := proto.ReplyHeader{Xid: h.Xid, Zxid: int64(res.Zxid), Err: res.Err}
+	how := committed
+	if h.Op == proto.OpCloseSession {
+		how |= last
+	}
+	c.answer(in, head, how, func(out []byte) []byte { return proto.AppendReply(out, head, writeReply(h.Op, res)) })
+}
+
+// writeReply returns the body of the reply to a write that succeeded.
+func writeReply(op proto.OpCode, res *znode.Result) proto.Record {
+	switch op {
+	case proto.OpCreate:
+		return &proto.PathReply{Path: res.Path}
+	case proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL:
+		return &proto.Create2Reply{Path: res.Path, Stat: res.Stat}
+	case proto.OpSetData, proto.OpSetACL:
+		return &proto.StatReply{Stat: res.Stat}
+	case proto.OpMulti:
+		return &proto.MultiResponse{Results: res.Multi}
+	}
+	return nil
+}
+
+// sync answers when everything committed before it has been applied here.
+func (c *conn) sync(in incoming, h proto.RequestHeader) {
+	var req proto.PathRequest
+	bad := proto.Unmarshal(in.frame[requestHeaderBytes:], &req)
+	if bad != nil {
+		head := proto.ReplyHeader{Xid: h.Xid, Zxid: c.s.zxid.Load(), Err: proto.ErrMarshalling}
+		c.answer(in, head, committed, func(out []byte) []byte { return proto.AppendReply(out, head, nil) })
+		return
+	}
+	c.s.quorum.Sync(func(err error) {
+		if err != nil {
+			c.drop(in, committed)
+			c.finish("outcome of a sync unknown")
+			return
+		}
+		head := proto.ReplyHeader{Xid: h.Xid, Zxid: c.s.zxid.Load()}
+		c.answer(in, head, committed, func(out []byte) []byte {
+			return proto.AppendReply(out, head, &proto.PathReply{Path: req.Path})
+		})
+	})
+}
+
+// auth adds identities to the connection. The answer keeps its place among the
+// others: kazoo takes whatever comes at that place for it.
+func (c *conn) auth(in incoming, h proto.RequestHeader) {
+	var req proto.AuthRequest
+	if err := proto.Unmarshal(in.frame[requestHeaderBytes:], &req); err != nil {
+		c.drop(in, 0)
+		c.finish("auth: " + err.Error())
+		return
+	}
+	ids, code := znode.Authenticate(req.Scheme, req.Auth, c.remote.Addr(), c.s.cfg.SuperDigest)
+	if code == proto.OK && !c.addIDs(ids) {
+		code = proto.ErrAuthFailed
+	}
+	head := proto.ReplyHeader{Xid: h.Xid, Err: code}
+	how := answerKind(0)
+	if code != proto.OK {
+		how = last
+		c.s.stats.authFailed.Add(1)
+		c.s.log.Warn("authentication failed; closing the connection", "remote", c.remote, "scheme", req.Scheme, "err", code)
+	}
+	c.answer(in, head, how, func(out []byte) []byte { return proto.AppendReply(out, head, nil) })
+}
+
+// addIDs adds identities that the connection does not have yet. It reports false
+// if they are too many.
+func (c *conn) addIDs(ids []proto.ID) bool {
+	have := append([]proto.ID(nil), c.ids...)
+next:
+	for _, id := range ids {
+		for _, old := range have {
+			if id == old {
+				continue next
+			}
+		}
+		have = append(have, id)
+	}
+	if len(have) > authIDsMax {
+		return false
+	}
+	c.mu.Lock()
+	c.setIDs(have)
+	c.mu.Unlock()
+	return true
+}

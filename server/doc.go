@@ -1,0 +1,64 @@
+// Package server is ZooKeeper for clients on top of any quorum: unmodified Java,
+// C, kazoo and go-zookeeper clients connect to it.
+//
+// A [Server] is the quorum's zab.StateMachine. What it replicates is the state
+// of package znode, a tree of nodes with a table of sessions; around it stand
+// the connections. Start reading at [Server.Run] and at conn.
+//
+// # The way of a request
+//
+// Each connection has one reader goroutine, which cuts the stream into frames
+// and puts them into the connection's inbox (reader.go). Then the connection is
+// ready, and a worker of the leader/followers pool (package lf) begins its
+// requests in order, up to 64 in a turn (conn.next, dispatch.go). There is no
+// queue of requests between reader and worker but the connection's own.
+//
+// A write goes to the quorum as a proto.Request and is not waited for; the next
+// write of the session may follow at once. On the leader Prepare makes a
+// transaction of it, every server applies that, and on the server it came from
+// the applying goroutine queues the answer (conn.written).
+//
+// Everything else, reads, pings, auth and sync, begins when the session's
+// earlier writes are answered. A read is executed at once, in the worker.
+//
+// # What is in order
+//
+// Replies and watch events of a connection go through one output buffer, which a
+// flush goroutine writes in batches; it exists only while there is something to
+// write (output.go). What is appended first is seen first, and so:
+//
+//   - Apply holds the state locked for writing while it applies a transaction
+//     and queues its events; a read holds it for reading while it looks at the
+//     tree, arms its watch and queues its reply. Hence an event stands before
+//     every reply that knows of its change, the reply to a read stands before
+//     the events of the watch that it armed, nothing falls between the two, and
+//     the zxid of a reply is exactly that of the state it was read from.
+//   - The answer to a write is queued after its Apply, so behind its events.
+//   - Requests are begun in order, and none but writes are begun while one is
+//     under way; so replies come in the order of the requests.
+//
+// # Sessions
+//
+// A ConnectRequest for a new session is a createSession transaction. For an old
+// one the password is verified here and the leader asked (Ask, Answer), which
+// makes this server the session's owner: requests that still come through
+// another one are refused, and their connection is closed. Learners report which
+// sessions they heard of in Heartbeat; the leader alone expires sessions, by
+// closeSession transactions (expiry.go). When a closeSession is applied the
+// session's connection is closed, wherever it is.
+//
+// # Closing
+//
+// A connection is closed in good order: what is queued is written, a FIN
+// follows, and the reader reads on until the client has closed its end or two
+// seconds have passed. At the end of a client's stream, what it had sent is
+// still executed. When the server leaves its quorum all sessions' connections
+// are closed, and requests under way are never answered: nobody knows what
+// becomes of them.
+//
+// # Limits
+//
+// Length of a frame, requests and bytes in work of one connection, requests in
+// work of all, bytes waiting to be written, connections of one address, watches
+// and identities of one connection: see [Config] and the constants beside it.
+package server

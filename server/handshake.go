@@ -1,0 +1,200 @@
+package server
+
+import (
+	"time"
+
+	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/jute"
+	"github.com/quorate/quorate/server/proto"
+	"github.com/quorate/quorate/server/session"
+	"github.com/quorate/quorate/server/znode"
+)
+
+// connect handles the first frame, a ConnectRequest, in the order of spec
+// client-protocol 1.2.
+func (c *conn) connect(in incoming) {
+	s := c.s
+	var req proto.ConnectRequest
+	err := proto.Unmarshal(in.frame, &req)
+	seen, here := ensemble.Zxid(req.LastZxidSeen), ensemble.Zxid(s.zxid.Load())
+	refusal := ""
+	switch {
+	case err != nil:
+		refusal = "ConnectRequest: " + err.Error()
+	case !s.serving.Load():
+		refusal = "not serving"
+	case seen > here:
+		// The client has seen a state that this server has not: let it find
+		// another one, lest its time goes backwards.
+		s.log.Info("sending a client away that has seen a later state", "remote", c.remote, "seen", seen, "zxid", here)
+		refusal = "the client has seen a later zxid"
+	}
+	if refusal != "" {
+		c.drop(in, 0)
+		c.abort(refusal)
+		return
+	}
+	timeout := time.Duration(req.TimeoutMillis) * time.Millisecond
+	timeout = min(max(timeout, s.cfg.MinSessionTimeout), s.cfg.MaxSessionTimeout)
+	c.decide(timeout, req.HasReadOnly)
+	if req.SessionID == 0 {
+		s.newSession(c, in, timeout, sessionIDTries)
+	} else {
+		s.oldSession(c, in, req.SessionID, req.Password)
+	}
+}
+
+// decide enters the phase in which nothing is answered until the session is
+// settled.
+func (c *conn) decide(timeout time.Duration, hasReadOnly bool) {
+	c.mu.Lock()
+	if c.phase == phaseFresh {
+		c.phase = phaseDeciding
+	}
+	c.timeout, c.hasRO = timeout, hasReadOnly
+	c.mu.Unlock()
+}
+
+// bind makes c the connection of a session, so that the end of the session ends
+// it, and returns the one that was. It reports false if c is closing already.
+func (s *Server) bind(c *conn, id int64) (old *conn, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != phaseDeciding {
+		return nil, false
+	}
+	old = s.sessions[id]
+	if id != c.session && s.sessions[c.session] == c {
+		delete(s.sessions, c.session)
+	}
+	c.session = id
+	s.sessions[id] = c
+	return old, true
+}
+
+// sessionIDTries is how many ids are tried for a session.
+const sessionIDTries = 8
+
+// newSession asks the quorum for a session.
+func (s *Server) newSession(c *conn, in incoming, timeout time.Duration, tries int) {
+	s.state.RLock()
+	s.mu.Lock()
+	id := s.ids.Next(func(id int64) bool {
+		_, inTree := s.tree.Session(id)
+		return inTree || s.sessions[id] != nil
+	})
+	s.mu.Unlock()
+	s.state.RUnlock()
+	if _, ok := s.bind(c, id); !ok {
+		c.drop(in, 0)
+		return
+	}
+	body := proto.Marshal(&proto.CreateSessionTxn{TimeoutMillis: int32(timeout.Milliseconds())})
+	req := appendRequest(id, 0, proto.OpCreateSession, c.idsBytes, body)
+	s.quorum.Submit(req, func(result any, err error) {
+		res, _ := result.(*znode.Result)
+		switch {
+		case err != nil || res == nil:
+			c.drop(in, 0)
+			c.finish("creating a session: outcome unknown")
+		case res.Err == proto.ErrBadArguments && tries > 1: // the id is taken after all
+			s.newSession(c, in, timeout, tries-1)
+		case res.Err != proto.OK:
+			c.drop(in, 0)
+			c.finish("creating a session: " + res.Err.Error())
+		default:
+			s.connected(c, in, false)
+		}
+	})
+}
+
+// oldSession asks the leader whether the client may have its session back.
+func (s *Server) oldSession(c *conn, in incoming, id int64, passwd []byte) {
+	// The password comes first: who does not know it must not be able to
+	// disconnect the one who does.
+	if !session.Verify(s.cfg.Secret, id, passwd) {
+		s.log.Warn("refusing a client: wrong password for the session", "remote", c.remote, "session", sessionID(id))
+		s.refuse(c, in, id)
+		return
+	}
+	old, ok := s.bind(c, id)
+	if !ok {
+		c.drop(in, 0)
+		return
+	}
+	if old != nil && old != c {
+		old.finish("client reconnected")
+	}
+	_, timeout := c.identity()
+	s.quorum.Ask(askRevalidate(id, timeout), func(answer []byte, err error) {
+		valid, known := readRevalidated(answer)
+		switch {
+		case err != nil || !known:
+			c.drop(in, 0)
+			c.abort("asking the leader for the session: no answer")
+		case valid:
+			s.connected(c, in, true)
+		default:
+			s.refuse(c, in, id)
+		}
+	})
+}
+
+// connected gives the client its session and lets its requests begin.
+func (s *Server) connected(c *conn, in incoming, renewed bool) {
+	id, timeout := c.identity()
+	resp := &proto.ConnectResponse{TimeoutMillis: int32(timeout.Milliseconds()), SessionID: id,
+		Password: session.Password(s.cfg.Secret, id)}
+	opened := false
+	c.answer(in, proto.ReplyHeader{Zxid: s.zxid.Load()}, 0, func(out []byte) []byte {
+		opened = true
+		c.phase = phaseOpen
+		c.stats.op = "SESS"
+		resp.HasReadOnly = c.hasRO
+		return proto.AppendFrame(out, resp)
+	})
+	if !opened {
+		return
+	}
+	c.ready()
+	s.log.Debug("client connected", "remote", c.remote, "session", sessionID(id), "timeout", timeout, "renewed", renewed)
+	if s.cfg.Trace.Connected != nil {
+		s.cfg.Trace.Connected(id, timeout, renewed)
+	}
+}
+
+// refuse tells the client that the session it asked for is no more. Never is it
+// given another one unasked: its ephemerals would be lost in silence.
+func (s *Server) refuse(c *conn, in incoming, id int64) {
+	c.mu.Lock()
+	resp := &proto.ConnectResponse{HasReadOnly: c.hasRO}
+	c.mu.Unlock()
+	if s.cfg.Trace.Refused != nil {
+		s.cfg.Trace.Refused(id)
+	}
+	c.answer(in, proto.ReplyHeader{Err: proto.ErrSessionExpired}, last,
+		func(out []byte) []byte { return proto.AppendFrame(out, resp) })
+}
+
+// appendRequest encodes a proto.Request whose identities are encoded already.
+func appendRequest(id int64, xid int32, op proto.OpCode, ids, body []byte) []byte {
+	e := jute.NewEncoder(make([]byte, 0, 8+4+4+len(ids)+4+len(body)))
+	e.Long(id)
+	e.Int(xid)
+	e.Int(int32(op))
+	e.Raw(ids)
+	e.Buffer(body)
+	return e.Bytes()
+}
+
+// encodeIDs encodes identities as appendRequest wants them.
+func encodeIDs(ids []proto.ID) []byte {
+	e := jute.NewEncoder(nil)
+	e.Vector(len(ids))
+	for i := range ids {
+		ids[i].Encode(e)
+	}
+	return e.Bytes()
+}

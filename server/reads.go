@@ -1,0 +1,299 @@
+package server
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/quorate/quorate/server/proto"
+	"github.com/quorate/quorate/server/watch"
+	"github.com/quorate/quorate/server/znode"
+)
+
+// allowed reports whether identities may do what the permission bits say to a
+// node with this ACL.
+func (s *Server) allowed(acl []proto.ACL, perm int32, ids []proto.ID) bool {
+	return s.cfg.SkipACL || znode.Check(acl, perm, ids)
+}
+
+// readOne executes a request that only reads. The state is locked from before
+// the tree is looked at until the reply is queued: so the watch that it may arm
+// misses no change, no event of that watch can overtake the reply, and the
+// reply's zxid is that of the state it was read from.
+func (c *conn) readOne(in incoming, h proto.RequestHeader) {
+	s := c.s
+	req, err := proto.DecodeRequest(h.Op, in.frame[requestHeaderBytes:])
+	s.state.RLock()
+	var body proto.Record
+	code, events := proto.ErrMarshalling, todo(0)
+	if err == nil {
+		body, code, events = c.execute(h.Op, req)
+	}
+	head := proto.ReplyHeader{Xid: h.Xid, Zxid: s.zxid.Load(), Err: code}
+	t := c.queue(in, head, 0, func(out []byte) []byte { return proto.AppendReply(out, head, body) })
+	s.state.RUnlock()
+	c.after(t | events)
+	if code == proto.ErrSystem {
+		s.log.Warn("refused a read: too many watches on one connection", "remote", c.remote,
+			"session", sessionID(c.session), "limit", s.cfg.WatchesMax)
+	}
+}
+
+// execute runs a read and returns the body of its reply. The state is locked.
+func (c *conn) execute(op proto.OpCode, req proto.Record) (proto.Record, proto.ErrCode, todo) {
+	var body proto.Record
+	var code proto.ErrCode
+	switch r := req.(type) {
+	case *proto.PathWatchRequest:
+		switch op {
+		case proto.OpExists:
+			body, code = c.exists(r)
+		case proto.OpGetData:
+			body, code = c.getData(r)
+		default:
+			body, code = c.getChildren(r, op == proto.OpGetChildren2)
+		}
+	case *proto.PathRequest:
+		if op == proto.OpGetACL {
+			body, code = c.getACL(r.Path)
+		} else {
+			body, code = c.countDescendants(r.Path)
+		}
+	case *proto.MultiRequest:
+		body = c.multiRead(r)
+	case *proto.GetEphemeralsRequest:
+		body = c.getEphemerals(r.PrefixPath)
+	case *proto.Empty: // whoAmI
+		body = c.whoAmI()
+	case *proto.SetWatchesRequest:
+		events, err := c.setWatches(r)
+		return nil, err, events
+	case *proto.AddWatchRequest:
+		body, code = c.addWatch(r)
+	case *proto.WatchesRequest:
+		code = c.changeWatches(op, r)
+	default:
+		code = proto.ErrUnimplemented
+	}
+	return body, code, 0
+}
+
+// node finds a node that the connection may do perm to.
+func (c *conn) node(path string, perm int32) (znode.Node, proto.ErrCode) {
+	n, ok := c.s.tree.Node(path)
+	switch {
+	case !ok:
+		return n, proto.ErrNoNode
+	case !c.s.allowed(n.ACL(), perm, c.ids):
+		return n, proto.ErrNoAuth
+	}
+	return n, proto.OK
+}
+
+func (c *conn) exists(r *proto.PathWatchRequest) (proto.Record, proto.ErrCode) {
+	if strings.IndexByte(r.Path, 0) >= 0 {
+		return nil, proto.ErrBadArguments
+	}
+	n, code := c.node(r.Path, proto.PermRead)
+	if code == proto.ErrNoAuth {
+		return nil, code
+	}
+	if r.Watch { // also for a node that is not there
+		if code := c.arm((*watch.Manager[*conn]).AddData, r.Path); code != proto.OK {
+			return nil, code
+		}
+	}
+	if code != proto.OK {
+		return nil, code
+	}
+	return &proto.StatReply{Stat: n.Stat()}, proto.OK
+}
+
+func (c *conn) getData(r *proto.PathWatchRequest) (proto.Record, proto.ErrCode) {
+	n, code := c.node(r.Path, proto.PermRead)
+	if code == proto.OK && r.Watch {
+		code = c.arm((*watch.Manager[*conn]).AddData, r.Path)
+	}
+	if code != proto.OK {
+		return nil, code
+	}
+	return &proto.DataReply{Data: n.Data(), Stat: n.Stat()}, proto.OK
+}
+
+func (c *conn) getChildren(r *proto.PathWatchRequest, withStat bool) (proto.Record, proto.ErrCode) {
+	n, code := c.node(r.Path, proto.PermRead)
+	if code == proto.OK && r.Watch {
+		code = c.arm((*watch.Manager[*conn]).AddChild, r.Path)
+	}
+	switch {
+	case code != proto.OK:
+		return nil, code
+	case withStat:
+		return &proto.Children2Reply{Children: n.Children(), Stat: n.Stat()}, proto.OK
+	}
+	return &proto.StringsReply{Strings: n.Children()}, proto.OK
+}
+
+func (c *conn) getACL(path string) (proto.Record, proto.ErrCode) {
+	n, code := c.node(path, proto.PermRead|proto.PermAdmin)
+	if code != proto.OK {
+		return nil, code
+	}
+	acl := n.ACL()
+	if !c.s.allowed(acl, proto.PermAdmin, c.ids) {
+		acl = znode.Mask(acl)
+	}
+	return &proto.ACLReply{ACL: acl, Stat: n.Stat()}, proto.OK
+}
+
+func (c *conn) countDescendants(path string) (proto.Record, proto.ErrCode) {
+	if _, code := c.node(path, proto.PermRead); code != proto.OK {
+		return nil, code
+	}
+	return &proto.IntReply{Value: int32(c.s.tree.Descendants(path))}, proto.OK
+}
+
+func (c *conn) getEphemerals(prefix string) proto.Record {
+	paths := c.s.tree.Ephemerals(c.session)
+	if p := strings.TrimSpace(prefix); p != "" && p != "/" {
+		paths = slices.DeleteFunc(paths, func(path string) bool { return !strings.HasPrefix(path, prefix) })
+	}
+	return &proto.StringsReply{Strings: paths}
+}
+
+func (c *conn) whoAmI() proto.Record {
+	r := &proto.WhoAmIReply{}
+	for _, id := range c.ids {
+		r.Clients = append(r.Clients, proto.ClientInfo{Scheme: id.Scheme, User: znode.User(id)})
+	}
+	return r
+}
+
+// multiRead executes reads, each with a result of its own, all in one state.
+func (c *conn) multiRead(r *proto.MultiRequest) proto.Record {
+	resp := &proto.MultiResponse{Results: make([]proto.MultiResult, len(r.Ops))}
+	for i, op := range r.Ops {
+		res := &resp.Results[i]
+		req := op.Request.(*proto.PathWatchRequest)
+		n, code := c.node(req.Path, proto.PermRead)
+		switch {
+		case code != proto.OK:
+			res.Type, res.Err = proto.OpError, code
+		case op.Op == proto.OpGetData:
+			res.Type, res.Data, res.Stat = op.Op, n.Data(), n.Stat()
+		default:
+			res.Type, res.Children = op.Op, n.Children()
+		}
+	}
+	return resp
+}
+
+// arm adds a watch, unless the connection is closing: its watches would stay
+// for ever (ZOOKEEPER-1382). The state is locked.
+func (c *conn) arm(add func(*watch.Manager[*conn], *conn, string) error, path string) proto.ErrCode {
+	s := c.s
+	s.watchMu.Lock()
+	defer s.watchMu.Unlock()
+	if c.unwatched {
+		return proto.OK
+	}
+	if add(s.watches, c, path) != nil {
+		return proto.ErrSystem
+	}
+	return proto.OK
+}
+
+func (c *conn) addWatch(r *proto.AddWatchRequest) (proto.Record, proto.ErrCode) {
+	add := (*watch.Manager[*conn]).AddPersistent
+	switch r.Mode {
+	case proto.AddWatchPersistent:
+	case proto.AddWatchPersistentRecursive:
+		add = (*watch.Manager[*conn]).AddRecursive
+	default:
+		return nil, proto.ErrMarshalling
+	}
+	if code := c.arm(add, r.Path); code != proto.OK {
+		return nil, code
+	}
+	return &proto.IntReply{}, proto.OK
+}
+
+func (c *conn) changeWatches(op proto.OpCode, r *proto.WatchesRequest) proto.ErrCode {
+	if !watch.ValidType(r.Type) {
+		return proto.ErrMarshalling
+	}
+	s := c.s
+	s.watchMu.Lock()
+	defer s.watchMu.Unlock()
+	var had bool
+	if op == proto.OpCheckWatches {
+		had = s.watches.Has(c, r.Path, r.Type)
+	} else {
+		had = s.watches.Remove(c, r.Path, r.Type)
+	}
+	if !had {
+		return proto.ErrNoWatcher
+	}
+	return proto.OK
+}
+
+// errFired stands for a watch that setWatches fires at once instead of arming it.
+var errFired = errors.New("fired")
+
+// setWatches arms again what the client watched before it lost its connection,
+// and tells it what it missed since the state it had seen last (spec
+// client-protocol 3.5). The state is locked.
+func (c *conn) setWatches(r *proto.SetWatchesRequest) (todo, proto.ErrCode) {
+	type manager = watch.Manager[*conn]
+	var t todo
+	fire := func(e proto.EventType, path string) error {
+		t |= c.send(proto.AppendEvent(nil, -1, e, path), nil)
+		return errFired
+	}
+	lists := []struct {
+		paths []string
+		add   func(*manager, *conn, string) error
+		rule  func(path string, n znode.Node, there bool) error // errFired, or nil to arm
+	}{
+		{r.Data, (*manager).AddData, func(path string, n znode.Node, there bool) error {
+			if !there {
+				return fire(proto.EventNodeDeleted, path)
+			}
+			if n.Stat().Mzxid > r.RelativeZxid {
+				return fire(proto.EventNodeDataChanged, path)
+			}
+			return nil
+		}},
+		{r.Exist, (*manager).AddData, func(path string, n znode.Node, there bool) error {
+			if there {
+				return fire(proto.EventNodeCreated, path)
+			}
+			return nil
+		}},
+		{r.Child, (*manager).AddChild, func(path string, n znode.Node, there bool) error {
+			if !there {
+				return fire(proto.EventNodeDeleted, path)
+			}
+			if n.Stat().Pzxid > r.RelativeZxid {
+				return fire(proto.EventNodeChildrenChanged, path)
+			}
+			return nil
+		}},
+		{r.Persistent, (*manager).AddPersistent, nil},
+		{r.PersistentRecursive, (*manager).AddRecursive, nil},
+	}
+	for _, list := range lists {
+		for _, path := range list.paths {
+			if list.rule != nil {
+				n, there := c.s.tree.Node(path)
+				if list.rule(path, n, there) != nil {
+					continue
+				}
+			}
+			if code := c.arm(list.add, path); code != proto.OK {
+				return t, code
+			}
+		}
+	}
+	return t, proto.OK
+}

@@ -1,0 +1,208 @@
+package znode
+
+import (
+	"fmt"
+
+	"github.com/quorate/quorate/server/proto"
+)
+
+// The order of checks in this file decides which code a request gets that is
+// wrong in several ways: it is that of spec client-protocol 1.10.
+
+func (r *request) create(op proto.OpCode, req *proto.CreateRequest) (proto.OpCode, proto.Record, proto.ErrCode) {
+	if code := createFlags(op, req.Flags); code != proto.OK {
+		return op, nil, code
+	}
+	if code := r.checkSession(); code != proto.OK {
+		return op, nil, code
+	}
+	path := req.Path
+	if !addressable(path) {
+		return op, nil, proto.ErrBadArguments
+	}
+	acl, code := Fixup(req.ACL, r.ids)
+	if code != proto.OK {
+		return op, nil, code
+	}
+	parentPath, _, _ := split(path)
+	parent := r.get(parentPath)
+	switch {
+	case !parent.exists:
+		return op, nil, proto.ErrNoNode
+	case !r.allowed(&parent, proto.PermCreate):
+		return op, nil, proto.ErrNoAuth
+	}
+	if req.Flags == proto.FlagSequential || req.Flags == proto.FlagEphemeralSequential {
+		path = fmt.Sprintf("%s%010d", path, parent.ccount)
+	}
+	switch {
+	case !ValidPath(path):
+		return op, nil, proto.ErrBadArguments
+	case r.get(path).exists:
+		return op, nil, proto.ErrNodeExists
+	case sessionOwner(parent.owner) != 0:
+		return op, nil, proto.ErrNoChildrenForEphemerals
+	}
+	parent.ccount++
+	parent.children++
+	c := change{exists: true, acl: acl}
+	var rec proto.Record
+	if op == proto.OpCreateContainer {
+		c.owner = containerOwner
+		rec = &proto.CreateContainerTxn{Path: path, Data: req.Data, ACL: acl, ParentCVersion: parent.ccount}
+	} else {
+		ephemeral := req.Flags == proto.FlagEphemeral || req.Flags == proto.FlagEphemeralSequential
+		if ephemeral {
+			c.owner = r.session
+		}
+		rec = &proto.CreateTxn{Path: path, Data: req.Data, ACL: acl, Ephemeral: ephemeral, ParentCVersion: parent.ccount}
+	}
+	r.put(parentPath, parent)
+	r.put(path, c)
+	return op, rec, proto.OK
+}
+
+// createFlags checks the flags. Nodes with a time to live need extended types,
+// which this server has switched off, as ZooKeeper by default.
+func createFlags(op proto.OpCode, flags int32) proto.ErrCode {
+	switch {
+	case flags < proto.FlagPersistent || flags > proto.FlagTTLSequential:
+		return proto.ErrBadArguments
+	case flags == proto.FlagTTL || flags == proto.FlagTTLSequential:
+		return proto.ErrUnimplemented
+	case op == proto.OpCreateTTL:
+		return proto.ErrBadArguments
+	}
+	return proto.OK
+}
+
+func (r *request) delete(req *proto.PathVersionRequest) (proto.OpCode, proto.Record, proto.ErrCode) {
+	const op = proto.OpDelete
+	if code := r.checkSession(); code != proto.OK {
+		return op, nil, code
+	}
+	if !addressable(req.Path) || reserved(req.Path) {
+		return op, nil, proto.ErrBadArguments
+	}
+	parentPath, _, _ := split(req.Path)
+	parent := r.get(parentPath)
+	switch {
+	case !parent.exists:
+		return op, nil, proto.ErrNoNode
+	case !r.allowed(&parent, proto.PermDelete):
+		return op, nil, proto.ErrNoAuth
+	}
+	switch c := r.get(req.Path); {
+	case !c.exists:
+		return op, nil, proto.ErrNoNode
+	case req.Version != -1 && req.Version != c.version:
+		return op, nil, proto.ErrBadVersion
+	case c.children > 0:
+		return op, nil, proto.ErrNotEmpty
+	}
+	r.remove(req.Path)
+	return op, &proto.DeleteTxn{Path: req.Path}, proto.OK
+}
+
+// deleteContainer is the reaper's delete: of a container without children, and
+// with no regard to version, ACL or session (spec client-protocol 2.4).
+func (r *request) deleteContainer(path string) (proto.OpCode, proto.Record, proto.ErrCode) {
+	const op = proto.OpDeleteContainer
+	if !addressable(path) || reserved(path) {
+		return op, nil, proto.ErrBadArguments
+	}
+	switch c := r.get(path); {
+	case !c.exists:
+		return op, nil, proto.ErrNoNode
+	case c.children > 0:
+		return op, nil, proto.ErrNotEmpty
+	case c.owner == 0 || sessionOwner(c.owner) != 0:
+		return op, nil, proto.ErrBadVersion
+	}
+	r.remove(path)
+	return op, &proto.DeleteTxn{Path: path}, proto.OK
+}
+
+// nextVersion compares the version that is with the one expected and returns
+// the one that will be. -1 is left out because it means any (ZOOKEEPER-4743).
+func nextVersion(is, expected int32) (int32, proto.ErrCode) {
+	if expected != -1 && expected != is {
+		return 0, proto.ErrBadVersion
+	}
+	if is++; is == -1 {
+		is = 0
+	}
+	return is, proto.OK
+}
+
+func (r *request) setData(req *proto.SetDataRequest) (proto.OpCode, proto.Record, proto.ErrCode) {
+	const op = proto.OpSetData
+	c, code := r.existing(req.Path, proto.PermWrite)
+	if code != proto.OK {
+		return op, nil, code
+	}
+	if c.version, code = nextVersion(c.version, req.Version); code != proto.OK {
+		return op, nil, code
+	}
+	r.put(req.Path, c)
+	return op, &proto.SetDataTxn{Path: req.Path, Data: req.Data, Version: c.version}, proto.OK
+}
+
+// existing is the common beginning of what changes or checks a node that must
+// be there.
+func (r *request) existing(path string, perm int32) (change, proto.ErrCode) {
+	if code := r.checkSession(); code != proto.OK {
+		return change{}, code
+	}
+	if !ValidPath(path) {
+		return change{}, proto.ErrBadArguments
+	}
+	return r.permitted(path, perm)
+}
+
+func (r *request) permitted(path string, perm int32) (change, proto.ErrCode) {
+	c := r.get(path)
+	switch {
+	case !c.exists:
+		return c, proto.ErrNoNode
+	case !r.allowed(&c, perm):
+		return c, proto.ErrNoAuth
+	}
+	return c, proto.OK
+}
+
+func (r *request) setACL(req *proto.SetACLRequest) (proto.OpCode, proto.Record, proto.ErrCode) {
+	const op = proto.OpSetACL
+	if code := r.checkSession(); code != proto.OK {
+		return op, nil, code
+	}
+	if !ValidPath(req.Path) {
+		return op, nil, proto.ErrBadArguments
+	}
+	acl, code := Fixup(req.ACL, r.ids)
+	if code != proto.OK {
+		return op, nil, code
+	}
+	c, code := r.permitted(req.Path, proto.PermAdmin)
+	if code != proto.OK {
+		return op, nil, code
+	}
+	if c.aversion, code = nextVersion(c.aversion, req.Version); code != proto.OK {
+		return op, nil, code
+	}
+	c.acl = acl
+	r.put(req.Path, c)
+	return op, &proto.SetACLTxn{Path: req.Path, ACL: acl, Version: c.aversion}, proto.OK
+}
+
+func (r *request) check(req *proto.PathVersionRequest) (proto.OpCode, proto.Record, proto.ErrCode) {
+	const op = proto.OpCheck
+	c, code := r.existing(req.Path, proto.PermRead)
+	if code != proto.OK {
+		return op, nil, code
+	}
+	if _, code = nextVersion(c.version, req.Version); code != proto.OK {
+		return op, nil, code
+	}
+	return op, &proto.CheckVersionTxn{Path: req.Path, Version: req.Version}, proto.OK
+}
