@@ -250,3 +250,37 @@ func (m *memberFake) View() *ensemble.View {
 	}
 	return v
 }
+
+var zabLooking = zab.Role{State: ensemble.Looking, Leader: ensemble.NoServer}
+
+func zabLeading(epoch ensemble.Epoch) zab.Role {
+	return zab.Role{State: ensemble.Leading, Epoch: epoch, Leader: 1}
+}
+
+func zabOrigin(id ensemble.ServerID) zab.Origin { return zab.Origin{Server: id, Tag: 1} }
+
+func zabTxn(z ensemble.Zxid, data []byte) zab.Txn {
+	return zab.Txn{Zxid: z, Origin: zabOrigin(1), Data: data}
+}
+
+// sameTrees checks that all servers have the same state at the same zxid.
+func (e *ensembleFake) sameTrees() {
+	e.t.Helper()
+	type at struct {
+		zxid   ensemble.Zxid
+		digest uint64
+	}
+	var all []at
+	done := make(chan struct{})
+	e.push(func() {
+		for _, m := range e.members {
+			z, d := m.s.TreeDigest()
+			all = append(all, at{z, d})
+		}
+		close(done)
+	})
+	<-done
+	for _, a := range all {
+		require.Equal(e.t, all[0], a)
+	}
+}

@@ -47,6 +47,16 @@ func (j *Journal) Shape() Shape { return j.shape }
 // Epochs returns the epochs record as last asked to be saved.
 func (j *Journal) Epochs() Epochs { return j.epochs }
 
+// claim is the epoch that this server may hold against others: that of the last
+// leader whose history it has whole. A server that is unsure may have lost
+// transactions of it, and claims no more than its log shows.
+func (j *Journal) claim() ensemble.Epoch {
+	if j.epochs.Unsure {
+		return min(j.epochs.Current, j.Last().Zxid.Epoch())
+	}
+	return j.epochs.Current
+}
+
 // Committed returns the commit point.
 func (j *Journal) Committed() ensemble.Zxid { return j.committed }
 

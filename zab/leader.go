@@ -77,7 +77,8 @@ type Leader struct {
 	selfReady bool           // currentEpoch is on disk: we count for NEWLEADER
 	ticket    uint64         // the epoch save that we wait for
 
-	origin Position // end of the initial history of this epoch
+	origin Position       // end of the initial history of this epoch
+	claim  ensemble.Epoch // of that history, see Journal.claim
 
 	members map[ensemble.ServerID]*member
 	order   []ensemble.ServerID // keys of members, ascending
@@ -109,6 +110,7 @@ func Lead(cfg Config, journal *Journal, now time.Duration, out *Effects) *Leader
 		deadline:  now + cfg.initLimit(),
 		lacksFrom: now,
 		origin:    journal.Last(),
+		claim:     journal.claim(),
 	}
 	l.proposal.last, l.proposal.min, l.proposal.max = -1, -1, -1
 	l.discover(now, out)
@@ -223,9 +225,13 @@ func (l *Leader) quorum(countUnsure, self bool, ok func(*member) bool) bool {
 	return enough || l.everyVoter(self, ok)
 }
 
-// everyVoter reports whether this server, if self, and ok for every other voter.
+// everyVoter reports whether every voter that has any weight is in: this server
+// if self, another if ok.
 func (l *Leader) everyVoter(self bool, ok func(*member) bool) bool {
 	for _, id := range l.cfg.View.Voters() {
+		if l.cfg.View.Weight(id) == 0 {
+			continue
+		}
 		if id == l.cfg.Self {
 			if !self {
 				return false

@@ -80,7 +80,7 @@ func (l *Leader) onAckEpoch(now time.Duration, from ensemble.ServerID, m *member
 	// another leader: it must not count, so that only one leader per epoch can
 	// gather a quorum (I1).
 	if !l.adopted && p.Epoch != ensemble.NoEpoch && !m.observer {
-		mine := l.journal.epochs.Current
+		mine := l.claim
 		if p.Epoch > mine || p.Epoch == mine && m.history.Last().Zxid > l.origin.Zxid {
 			l.drop(from, fmt.Sprintf("its history (epoch %d, %v) is ahead of ours (epoch %d, %v)",
 				p.Epoch, m.history.Last().Zxid, mine, l.origin.Zxid), out)

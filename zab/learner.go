@@ -154,7 +154,7 @@ func (l *Learner) onLeaderInfo(p Packet, out *Effects) {
 		l.answer = ensemble.NoEpoch
 		l.promise(out)
 	default:
-		l.answer = e.Current
+		l.answer = l.journal.claim()
 		e.Accepted = l.epoch
 		l.step, l.ticket = promising, l.journal.saveEpochs(e, out)
 	}

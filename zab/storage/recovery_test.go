@@ -24,7 +24,7 @@ func edit(t *testing.T, fs *MemFS, name string, change func([]byte) []byte) {
 	require.NoError(t, err)
 	node := f.(*memFile).node
 	node.live = change(slices.Clone(node.live))
-	node.durable = slices.Clone(node.live)
+	node.durable, node.pending = slices.Clone(node.live), nil
 }
 
 // flip returns a change of one bit.
