@@ -144,3 +144,15 @@ func eachFile(t *testing.T, visit func(path string, file *ast.File)) {
 	require.NoError(t, err)
 	require.Positive(t, n)
 }
+
+func TestHouse_ReadmeShowsTheExampleThatRuns(t *testing.T) {
+	example, err := os.ReadFile("../../quorum/example_test.go")
+	require.NoError(t, err)
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	begin := strings.Index(string(example), "// counter is a state machine")
+	require.Positive(t, begin)
+	body := string(example[begin:])
+	assert.Less(t, strings.Count(body, "\n"), 80, "the example is to be under 80 lines")
+	assert.Contains(t, string(readme), body)
+}

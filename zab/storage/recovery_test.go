@@ -27,6 +27,13 @@ func edit(t *testing.T, fs *MemFS, name string, change func([]byte) []byte) {
 	node.durable, node.pending = slices.Clone(node.live), nil
 }
 
+// twin returns a copy of a file system, as another process would find it.
+func twin(fs *MemFS) *MemFS {
+	copied := fs.Crash(func(n int) int { return n })
+	fs.crashed = false
+	return copied
+}
+
 // flip returns a change of one bit.
 func flip(bit int) func([]byte) []byte {
 	return func(b []byte) []byte { b[bit/8] ^= 1 << (bit % 8); return b }
@@ -65,13 +72,12 @@ const firstLog = "log/log.0000000100000001"
 func TestRecovery_TornTailAtEveryByte(t *testing.T) {
 	fs := NewMemFS()
 	s, m := filled(t, fs, 2, 3)
-	start, end := int64(0), s.segments[0].end
-	start = end - frameBytes(3*(recordHeadBytes+40))
-	whole := fs.Crash(nil)
+	end := s.segments[0].end
+	start := end - frameBytes(3*(recordHeadBytes+40))
+	whole := twin(fs)
 	for cut := start; cut <= end; cut++ {
 		for _, zeros := range []bool{true, false} {
-			fs := whole.Crash(nil)
-			whole = fs.Crash(nil)
+			fs := twin(whole)
 			edit(t, fs, firstLog, func(b []byte) []byte {
 				if !zeros {
 					return b[:cut]
@@ -122,8 +128,7 @@ func TestRecovery_TrustUnfinished(t *testing.T) {
 		"the header is":      {func(b []byte) []byte { clear(b[end : end+8]); return b }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			after := fs.Crash(func(n int) int { return n })
-			fs.crashed = false // the next case takes the same start
+			after := twin(fs)
 			edit(t, after, firstLog, c.damage)
 			cfg := testConfig(after)
 			cfg.TrustUnfinished = true
@@ -145,9 +150,7 @@ func TestRecovery_BitFlips(t *testing.T) {
 	seg := s.segments[0]
 	last := seg.end - frameBytes(recordHeadBytes+40)
 	for bit := 0; int64(bit) < 8*seg.end; bit++ {
-		fs = fs.Crash(nil)
-		damaged := fs.Crash(nil)
-		fs.crashed = false
+		damaged := twin(fs)
 		edit(t, damaged, firstLog, flip(bit))
 		before := files(t, damaged)
 		s, rec, err := Open(testConfig(damaged))
