@@ -271,31 +271,15 @@ func pipeline(t *testing.T, s *cluster.Server, root string, n int) {
 	t.Helper()
 	conn := dial(t, s.ClientAddr())
 	require.NoError(t, existing(conn.Create(root, nil)))
-	window := make(chan struct{}, 256)
-	errs := make(chan error, 1)
+	window := wire.NewWindow(conn, 256)
 	data := make([]byte, 100)
 	for i := range n {
 		if i%loadBucket == 0 {
 			require.NoError(t, existing(conn.Create(fmt.Sprintf("%s/%d", root, i/loadBucket), nil)))
 		}
-		window <- struct{}{}
-		conn.SendCreate(wire.CreateRequest(fmt.Sprintf("%s/%d/%d", root, i/loadBucket, i), data), false, func(r wire.Reply) {
-			if r.Err != nil {
-				select {
-				case errs <- r.Err:
-				default:
-				}
-			}
-			<-window
-		})
+		window.Create(wire.CreateRequest(fmt.Sprintf("%s/%d/%d", root, i/loadBucket, i), data), nil)
 	}
-	for range cap(window) {
-		window <- struct{}{}
-	}
-	select {
-	case err := <-errs:
-		require.NoError(t, err)
-	default:
-	}
+	_, err := window.Wait()
+	require.NoError(t, err)
 	conn.Close()
 }

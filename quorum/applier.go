@@ -43,7 +43,7 @@ type applier struct {
 }
 
 func newApplier(n *Node) *applier {
-	return &applier{node: n, wake: make(chan struct{}, 1)}
+	return &applier{node: n, wake: make(chan struct{}, 1), waiting: newWaiting()}
 }
 
 func (a *applier) poke() { notify(a.wake) }

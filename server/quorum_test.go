@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"sync"
 	"testing"
@@ -55,6 +56,7 @@ func newEnsemble(t *testing.T, n int, cfg Config) *ensembleFake {
 	t.Helper()
 	e := &ensembleFake{t: t, done: make(chan struct{})}
 	e.wake = sync.NewCond(&e.mu)
+	cfg.Logger = slog.New(slog.DiscardHandler)
 	if cfg.TickTime == 0 {
 		cfg.TickTime = 200 * time.Millisecond
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -176,7 +177,7 @@ func FuzzServer_Messages(f *testing.F) {
 	f.Add(askRevalidate(7, time.Second))
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9})
 	f.Add(appendRequest(1, 2, proto.OpSetData, encodeIDs([]proto.ID{{Scheme: "ip", ID: "::1"}}), proto.Marshal(setOf("/", "x"))))
-	s := New(Config{Self: 1})
+	s := New(Config{Self: 1, Logger: slog.New(slog.DiscardHandler)})
 	s.Attach(&memberFake{e: &ensembleFake{members: make([]*memberFake, 1)}})
 	s.RoleChanged(zabLeading(1))
 	z := ensemble.NewZxid(1, 0)

@@ -57,28 +57,18 @@ func (c *Conn) Dump(root string) ([]Node, error) {
 func (c *Conn) getAll(paths []string) ([]Node, error) {
 	nodes := make([]Node, len(paths))
 	errs := make([]error, len(paths))
-	window := make(chan struct{}, dumpWindow)
+	window := NewWindow(c, dumpWindow)
 	for i, p := range paths {
-		select {
-		case window <- struct{}{}:
-		default: // full: have the server see what is in the buffer
-			c.Flush()
-			window <- struct{}{}
-		}
-		c.Send(opGetData, readRequest(p), true, func(r Reply) {
+		window.Get(p, func(r Reply) {
 			nodes[i].Path, errs[i] = p, r.Err
 			if r.Err == nil {
 				var data []byte
 				data, nodes[i].Stat, errs[i] = decodeGet(r.Body)
 				nodes[i].Data = string(data)
 			}
-			<-window
 		})
 	}
-	c.Flush()
-	for range dumpWindow {
-		window <- struct{}{}
-	}
+	_, _ = window.Wait() // looked at below, one by one
 	kept := nodes[:0]
 	for i := range nodes {
 		switch {

@@ -33,6 +33,14 @@ func (c *Conn) Create(path string, data []byte) error {
 	return err
 }
 
+// CreateEphemeral makes a node that ends with the session, world:anyone.
+func (c *Conn) CreateEphemeral(path string, data []byte) error {
+	body := CreateRequest(path, data)
+	body[len(body)-1] = 1 // the flags are the last field
+	_, err := c.call(opCreate, body)
+	return err
+}
+
 // CreateRequest is the body of a create of a persistent node.
 func CreateRequest(path string, data []byte) []byte {
 	var e encoder
@@ -60,9 +68,6 @@ func SetRequest(path string, data []byte) []byte {
 	e.int32(-1)
 	return e.buf
 }
-
-// SendSet pipelines one setData whose body is SetRequest.
-func (c *Conn) SendSet(body []byte, more bool, done func(Reply)) { c.Send(opSetData, body, more, done) }
 
 // SendCreate pipelines one create whose body is CreateRequest.
 func (c *Conn) SendCreate(body []byte, more bool, done func(Reply)) {

@@ -90,20 +90,20 @@ func TestSnapshot_LayoutOfAnEmptyServer(t *testing.T) {
 
 func TestSnapshot_StaysWhileTheTreeChanges(t *testing.T) {
 	w := furnished(t)
-	for i := range 3000 {
+	for i := range 1200 {
 		w.must(fmt.Sprintf("/a/b/n%d", i))
 	}
 	before := dump(t, w.tree.Snapshot())
 	var kept []*Snapshot
-	for i := range 200 {
+	for i := range 40 {
 		kept = append(kept, w.tree.Snapshot())
 		require.Equal(t, dump(t, kept[0]), before)
-		w.do(alice, proto.OpDelete, mkDelete(fmt.Sprintf("/a/b/n%d", i*10), -1))
-		w.do(alice, proto.OpSetData, mkSet(fmt.Sprintf("/a/b/n%d", i*10+1), "changed", -1))
+		w.do(alice, proto.OpDelete, mkDelete(fmt.Sprintf("/a/b/n%d", i*20), -1))
+		w.do(alice, proto.OpSetData, mkSet(fmt.Sprintf("/a/b/n%d", i*20+1), "changed", -1))
 		w.do(alice, proto.OpSetACL, &proto.SetACLRequest{Path: "/null", ACL: aclOf(fmt.Sprintf("1:ip:1.2.3.%d", i)), Version: -1})
 		w.do(int64(i+50), proto.OpCreateSession, &proto.CreateSessionTxn{})
 		w.create("/a/b/seq", 3)
-		if i%50 == 0 {
+		if i%10 == 0 {
 			w.do(bob, proto.OpCloseSession, &proto.Empty{})
 		}
 	}

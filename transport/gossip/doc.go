@@ -11,7 +11,7 @@
 // role, state, epoch, zxid and its three addresses. It travels with memberlist's
 // own messages over UDP and TCP on one port:
 //
-//	u8 version (1) | msgpack array [ensemble, sid, observer, state, epoch, zxid, quorum, election, client, view version]
+//	u8 version (1) | msgpack array [ensemble, sid, observer, state, epoch, zxid, quorum, election, client, view version, padding]
 //
 // When two servers compare all they know, which they do when one joins and now
 // and then afterwards, they also exchange the text of the newest ensemble view
@@ -23,6 +23,12 @@
 // So an observer that has nothing but its myid and gossip.join learns the whole
 // ensemble with its first join: [Gossip.View], or [Gossip.Voters] while nobody has
 // told a view.
+//
+// The padding gives the announcements of different servers different lengths.
+// memberlist's queue of outgoing messages, up to v0.7.0 at least, numbers its
+// messages anew when it has run empty for a moment, and then loses one of two that
+// have the same number and the same length. For the same reason each announcement
+// is repeated twice, unless a newer one comes.
 //
 // Later versions may append elements to the arrays.
 //

@@ -295,12 +295,11 @@ func TestGossip_SameSidTwiceIsReported(t *testing.T) {
 }
 
 func TestGossip_JoinsWhenTheOthersComeLater(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := ln.Addr().String()
-	require.NoError(t, ln.Close())
+	b := start(t, 2, nil)
+	addr := b.Addr() // a port that is free for both, when it has stopped
+	b.stop()
 	a := start(t, 1, func(c *Config) { c.Join = []string{"no.such.host.invalid:7946", addr} })
-	b := start(t, 2, func(c *Config) { c.Bind = addr })
+	b = start(t, 2, func(c *Config) { c.Bind = addr })
 	a.until(func() bool { return a.sees(1, 2) }, "found")
 	b.until(func() bool { return b.sees(1, 2) }, "found")
 	assert.Zero(t, a.warned)
@@ -388,11 +387,19 @@ type bridge struct {
 
 func (b *bridge) open(t *testing.T, cfg *Config) {
 	t.Helper()
-	front, err := net.ListenPacket("udp", "127.0.0.1:0")
-	require.NoError(t, err)
-	_, port, _ := net.SplitHostPort(front.LocalAddr().String())
-	tcp, err := net.Listen("tcp", "127.0.0.1:"+port)
-	require.NoError(t, err)
+	var front net.PacketConn
+	var tcp net.Listener
+	var port string
+	require.Eventually(t, func() bool { // a port that is free for both
+		var err error
+		front, err = net.ListenPacket("udp", "127.0.0.1:0")
+		require.NoError(t, err)
+		_, port, _ = net.SplitHostPort(front.LocalAddr().String())
+		if tcp, err = net.Listen("tcp", "127.0.0.1:"+port); err != nil {
+			_ = front.Close()
+		}
+		return err == nil
+	}, soon, often)
 	back, err := net.ListenPacket("udp", "127.0.0.1:0") // finds a free port for the server
 	require.NoError(t, err)
 	behind := back.LocalAddr().(*net.UDPAddr)

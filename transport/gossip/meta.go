@@ -20,6 +20,7 @@ const (
 	ViewBytesMax     = 64 << 10
 
 	formatVersion  = 1
+	padBytesMax    = 16 // see the package comment
 	extraFieldsMax = 16 // that a later version may have appended
 )
 
@@ -107,7 +108,7 @@ func (m Meta) located(ip net.IP) Meta {
 // EncodeMsgpack implements msgpack.CustomEncoder.
 func (m *Meta) EncodeMsgpack(e *msgpack.Encoder) error {
 	return errors.Join(
-		e.EncodeArrayLen(10),
+		e.EncodeArrayLen(11),
 		e.EncodeString(m.Ensemble),
 		e.EncodeInt(int64(m.Sid)),
 		e.EncodeBool(m.Observer),
@@ -118,6 +119,7 @@ func (m *Meta) EncodeMsgpack(e *msgpack.Encoder) error {
 		e.EncodeString(m.Election),
 		e.EncodeString(m.Client),
 		e.EncodeInt(m.ViewVersion),
+		e.EncodeBytes(make([]byte, m.Sid%padBytesMax)),
 	)
 }
 

@@ -129,26 +129,39 @@ func (g *Gossip) joined(name string, err error) {
 	}
 }
 
+// repeats is how often an announcement is said again: packets get lost.
+const repeats = 2
+
 // announce spreads what Announce was given, within the limits of Timing.
 func (g *Gossip) announce(ctx context.Context, ml *memberlist.Memberlist) {
 	var last Meta
 	var at time.Time
+	again := time.NewTimer(0)
+	defer again.Stop()
+	left := 0
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-g.work:
-		}
-		if !g.settle(ctx, last, at) {
-			return
+			if !g.settle(ctx, last, at) {
+				return
+			}
+			left = repeats + 1
+		case <-again.C:
+			if left <= 0 {
+				continue
+			}
 		}
 		g.mu.Lock()
 		last = g.meta
 		g.mu.Unlock()
 		at = time.Now()
-		// It waits until the packet has been sent often enough; there may be nobody
-		// to send it to.
-		_ = ml.UpdateNode(g.cfg.Timing.Gossip)
+		// It would wait until the packet has been sent often enough, which is when
+		// there is somebody to send it to.
+		_ = ml.UpdateNode(time.Millisecond)
+		left--
+		again.Reset(g.cfg.Timing.AnnounceZxid)
 	}
 }
 

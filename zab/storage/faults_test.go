@@ -119,7 +119,7 @@ func TestFaults_SyncIsNeverRetried(t *testing.T) {
 	require.NoError(t, s.Close())
 
 	// A new process reads what the disk never got, and must write it again.
-	s, rec, err = Open(testConfig(fs))
+	_, rec, err = Open(testConfig(fs))
 	require.NoError(t, err)
 	require.Equal(t, m.last(), rec.Shape.Last())
 	fs = fs.Crash(nil)
