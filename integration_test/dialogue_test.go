@@ -87,6 +87,17 @@ func (d *dialogue) say(line string, texts ...string) {
 	d.expect(texts...)
 }
 
+// sayList tells a line whose answer ends with end and contains these texts in
+// any order.
+func (d *dialogue) sayList(line, end string, texts ...string) {
+	d.t.Helper()
+	from := d.seen
+	d.say(line, end)
+	for _, text := range texts {
+		require.Contains(d.t, d.text()[from:d.seen], text)
+	}
+}
+
 // quit tells the last line and waits for the end.
 func (d *dialogue) quit(line string) {
 	d.t.Helper()

@@ -27,15 +27,15 @@ import (
 var (
 	killsFlag     = flag.Int("kills", 5, "how often the leader is killed and restarted")
 	behindFlag    = flag.Int("behind", 20000, "how many transactions a follower is behind before it catches up")
-	hostileFlag   = flag.Int("frames", 200, "how many random frames each port is sent")
+	hostileFlag   = flag.Int("frames", 100, "how many random frames each port is sent")
 	seedFlag      = flag.Uint64("seed", 0, "seed of all random bytes; 0 takes one from the clock")
 	zooKeeperFlag = flag.Bool("zookeeper", false, "run against Apache ZooKeeper instead")
 	binaryFlag    = flag.String("binary", "", "the quorate binary; empty builds one")
 	raceFlag      = flag.Bool("race-servers", false, "build the servers with the race detector")
 )
 
-// binary is the quorate command under test.
-var binary string
+// quorateBinary is the quorate command under test.
+var quorateBinary string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -46,16 +46,16 @@ func run(m *testing.M) int {
 	if *seedFlag == 0 {
 		*seedFlag = uint64(time.Now().UnixNano())
 	}
-	binary = *binaryFlag
-	if binary == "" && !*zooKeeperFlag {
+	quorateBinary = *binaryFlag
+	if quorateBinary == "" && !*zooKeeperFlag {
 		dir, err := os.MkdirTemp("", "quorate-integration-")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "quorate")
-		args := []string{"build", "-o", binary}
+		quorateBinary = filepath.Join(dir, "quorate")
+		args := []string{"build", "-o", quorateBinary}
 		if *raceFlag {
 			args = append(args, "-race")
 		}
@@ -86,7 +86,7 @@ func onlyQuorate(t *testing.T) {
 // logs of a test that failed.
 func newCluster(t *testing.T, cfg cluster.Config) *cluster.Cluster {
 	t.Helper()
-	cfg.Kind, cfg.Binary, cfg.Dir = kind(), binary, t.TempDir()
+	cfg.Kind, cfg.Binary, cfg.Dir = kind(), quorateBinary, t.TempDir()
 	if cfg.Kind == cluster.ZooKeeper {
 		if err := cluster.ZooKeeperInstalled(); err != nil {
 			t.Skipf("skipped: %v", err)

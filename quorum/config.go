@@ -53,6 +53,9 @@ type Config struct {
 	// SnapshotsRetained is how many snapshots a purge keeps, with the log
 	// behind the oldest of them; 3 by default.
 	SnapshotsRetained int
+	// LogSegmentBytes is where the log begins its next file, 64 MiB by default. A
+	// purge removes whole files.
+	LogSegmentBytes int64
 	// FS is the disk; nil means the operating system's.
 	FS storage.FS
 

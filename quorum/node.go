@@ -112,7 +112,7 @@ func (c *Config) log() *slog.Logger { return c.Logger.With("sid", c.Self) }
 func (c *Config) storage() storage.Config {
 	return storage.Config{
 		Dir: c.Dir, LogDir: c.LogDir, FS: c.FS, Initialize: c.Initialize,
-		SnapshotsRetained: c.SnapshotsRetained, TrustUnfinished: true, Logger: c.log(),
+		SegmentBytes: c.LogSegmentBytes, SnapshotsRetained: c.SnapshotsRetained, TrustUnfinished: true, Logger: c.log(),
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 // rawClient speaks the protocol byte by byte, and forgives nothing.
 type rawClient struct {
-	t        *testing.T
+	t        testing.TB
 	nc       net.Conn
 	session  int64
 	password []byte
@@ -22,17 +22,17 @@ type rawClient struct {
 	last     int64 // highest zxid of a reply
 }
 
-func dialRaw(t *testing.T, addr string) *rawClient {
+func dialRaw(t testing.TB, addr string) *rawClient {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = nc.Close() })
-	require.NoError(t, nc.SetDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(t, nc.SetDeadline(time.Now().Add(60*time.Second)))
 	return &rawClient{t: t, nc: nc}
 }
 
 // open dials and gets a new session.
-func open(t *testing.T, addr string) *rawClient {
+func open(t testing.TB, addr string) *rawClient {
 	t.Helper()
 	c := dialRaw(t, addr)
 	resp, ok := c.connect(proto.ConnectRequest{TimeoutMillis: 4000, HasReadOnly: true})
@@ -42,7 +42,7 @@ func open(t *testing.T, addr string) *rawClient {
 }
 
 // reopen dials and asks for the session of old.
-func reopen(t *testing.T, addr string, old *rawClient) (*rawClient, proto.ConnectResponse, bool) {
+func reopen(t testing.TB, addr string, old *rawClient) (*rawClient, proto.ConnectResponse, bool) {
 	t.Helper()
 	c := dialRaw(t, addr)
 	resp, ok := c.connect(proto.ConnectRequest{TimeoutMillis: 4000, SessionID: old.session, Password: old.password,
@@ -169,13 +169,14 @@ func (c *rawClient) closed() {
 	require.Empty(c.t, b)
 }
 
-// word asks a four-letter word.
-func word4(t *testing.T, addr, w string) string {
+// word4 asks a four-letter word.
+func word4(t testing.TB, addr, w string) string {
 	t.Helper()
 	c := dialRaw(t, addr)
 	c.write([]byte(w))
 	b, err := io.ReadAll(c.nc)
 	require.NoError(t, err)
+	require.NoError(t, c.nc.Close())
 	return string(b)
 }
 

@@ -24,7 +24,7 @@ var errRoleLost = errors.New("role lost")
 // ensembleFake is a quorum of servers in one process: one goroutine prepares
 // each request on the leader and applies it on every server.
 type ensembleFake struct {
-	t       *testing.T
+	t       testing.TB
 	members []*memberFake
 	done    chan struct{}
 	over    sync.WaitGroup
@@ -52,7 +52,7 @@ type memberFake struct {
 }
 
 // newEnsemble starts n servers, the last of which leads.
-func newEnsemble(t *testing.T, n int, cfg Config) *ensembleFake {
+func newEnsemble(t testing.TB, n int, cfg Config) *ensembleFake {
 	t.Helper()
 	e := &ensembleFake{t: t, done: make(chan struct{})}
 	e.wake = sync.NewCond(&e.mu)

@@ -232,6 +232,7 @@ func TestSession_ReplicasAgree(t *testing.T) {
 			}
 		})
 	}
+	require.Eventually(t, func() bool { return e.members[1].s.zxid.Load()&0xffffffff > 100 }, waitFor, tickFor)
 	e.elect(1)
 	wg.Wait()
 	e.wait()

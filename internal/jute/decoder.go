@@ -1,6 +1,7 @@
 package jute
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -60,6 +61,16 @@ func (d *Decoder) take(n int) []byte {
 	v := d.buf[d.off : d.off+n : d.off+n]
 	d.off += n
 	return v
+}
+
+// Skip reads over what is next if that is exactly prefix, and reports whether
+// it was.
+func (d *Decoder) Skip(prefix []byte) bool {
+	if d.err != nil || !bytes.HasPrefix(d.buf[d.off:], prefix) {
+		return false
+	}
+	d.off += len(prefix)
+	return true
 }
 
 // Byte reads one byte.

@@ -134,6 +134,16 @@ func TestDecoder_RefusesUnreasonableLengths(t *testing.T) {
 	}
 }
 
+func TestDecoder_SkipIsAllOrNothing(t *testing.T) {
+	d := jute.NewDecoder([]byte{1, 2, 3})
+	assert.False(t, d.Skip([]byte{1, 3}))
+	assert.False(t, d.Skip([]byte{1, 2, 3, 4}))
+	assert.True(t, d.Skip([]byte{1, 2}))
+	assert.Equal(t, byte(3), d.Byte())
+	d.Fail(jute.ErrNull)
+	assert.False(t, d.Skip(nil))
+}
+
 func TestDecoder_FailKeepsTheFirstError(t *testing.T) {
 	d := jute.NewDecoder([]byte{1, 2, 3, 4})
 	d.Fail(nil)

@@ -85,8 +85,19 @@ func EncodeACLs(e *jute.Encoder, acls []ACL) {
 	}
 }
 
-// DecodeACLs reads a vector of ACL; null is nil, and empty is not nil.
+// openACLBytes is OpenACL encoded: nearly every ACL there is.
+var openACLBytes = func() []byte {
+	var e jute.Encoder
+	EncodeACLs(&e, OpenACL)
+	return e.Bytes()
+}()
+
+// DecodeACLs reads a vector of ACL; null is nil, and empty is not nil. The
+// result must not be written to: it may be OpenACL itself.
 func DecodeACLs(d *jute.Decoder) []ACL {
+	if d.Skip(openACLBytes) {
+		return OpenACL
+	}
 	n := d.Vector(aclBytesMin)
 	if n < 0 {
 		return nil

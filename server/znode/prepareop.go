@@ -33,7 +33,7 @@ func (r *request) create(op proto.OpCode, req *proto.CreateRequest) (proto.OpCod
 		return op, nil, proto.ErrNoAuth
 	}
 	if req.Flags == proto.FlagSequential || req.Flags == proto.FlagEphemeralSequential {
-		path = fmt.Sprintf("%s%010d", path, parent.ccount)
+		path += sequence(parent.ccount)
 	}
 	switch {
 	case !ValidPath(path):
@@ -61,6 +61,10 @@ func (r *request) create(op proto.OpCode, req *proto.CreateRequest) (proto.OpCod
 	r.put(path, c)
 	return op, rec, proto.OK
 }
+
+// sequence returns a counter as ten digits, a minus counting as one, as the
+// names of sequential nodes end (ZOOKEEPER-1206: never in local digits).
+func sequence(counter int32) string { return fmt.Sprintf("%010d", counter) }
 
 // createFlags checks the flags. Nodes with a time to live need extended types,
 // which this server has switched off, as ZooKeeper by default.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"os/exec"
 	"strconv"
 	"sync"
 	"testing"
@@ -19,7 +21,26 @@ import (
 
 // memberlist's goroutines end after Shutdown without being waited for; goleak
 // looks for half a second, which is more than the probe timeout of Local.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(childJoins); addr != "" {
+		child(addr)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// childJoins makes this binary a server, sid 3, that is there to be killed.
+const childJoins = "GOSSIP_TEST_CHILD_JOINS"
+
+func child(addr string) {
+	g, err := New(Config{Self: 3, Ensemble: "blue", Bind: "127.0.0.1:0", Timing: Local, Join: []string{addr}})
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		err = g.Run(ctx)
+		cancel()
+	}
+	fmt.Fprintln(os.Stderr, "child:", err)
+	os.Exit(1)
+}
 
 const (
 	soon  = 10 * time.Second
@@ -212,16 +233,20 @@ func TestGossip_ANewViewSpreadsBeforeTheNextExchange(t *testing.T) {
 	}
 }
 
-func TestGossip_DeadServerIsNoticed(t *testing.T) {
+func TestGossip_KilledServerIsNoticed(t *testing.T) {
 	a := start(t, 1, nil)
 	b := start(t, 2, joining(a))
-	mute := &bridge{}
-	c := start(t, 3, func(cfg *Config) { joining(a)(cfg); mute.open(t, cfg) })
-	for _, v := range []*voice{a, b, c} {
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), childJoins+"="+a.Addr())
+	c.Stderr = os.Stderr
+	require.NoError(t, c.Start())
+	defer func() { _ = c.Wait() }()
+	defer func() { _ = c.Process.Kill() }()
+	for _, v := range []*voice{a, b} {
 		v.until(func() bool { return v.sees(1, 2, 3) }, "all three")
 	}
 	begin := time.Now()
-	mute.cut()
+	require.NoError(t, c.Process.Kill())
 	a.until(a.has(func() bool { return len(a.suspects) > 0 }), "suspected")
 	t.Logf("suspected after %v", time.Since(begin))
 	assert.EqualValues(t, 3, a.suspects[0])
@@ -376,55 +401,6 @@ func TestTable_IsBounded(t *testing.T) {
 	assert.ErrorIs(t, tb.room(membersMax, now), errFull)
 	assert.NoError(t, tb.room(5, now), "one that is known is always welcome")
 	assert.NoError(t, tb.room(membersMax, now.Add(2*forgetAfter)), "the dead make room")
-}
-
-// bridge stands between a server and the others until it is cut: they know the
-// server by the bridge's address.
-type bridge struct {
-	once  sync.Once
-	conns []interface{ Close() error }
-}
-
-func (b *bridge) open(t *testing.T, cfg *Config) {
-	t.Helper()
-	var front net.PacketConn
-	var tcp net.Listener
-	var port string
-	require.Eventually(t, func() bool { // a port that is free for both
-		var err error
-		front, err = net.ListenPacket("udp", "127.0.0.1:0")
-		require.NoError(t, err)
-		_, port, _ = net.SplitHostPort(front.LocalAddr().String())
-		if tcp, err = net.Listen("tcp", "127.0.0.1:"+port); err != nil {
-			_ = front.Close()
-		}
-		return err == nil
-	}, soon, often)
-	back, err := net.ListenPacket("udp", "127.0.0.1:0") // finds a free port for the server
-	require.NoError(t, err)
-	behind := back.LocalAddr().(*net.UDPAddr)
-	require.NoError(t, back.Close())
-	cfg.Bind, cfg.Advertise = behind.String(), "127.0.0.1:"+port
-	b.conns = append(b.conns, front, tcp)
-	t.Cleanup(b.cut)
-	go func() {
-		buf := make([]byte, 65536)
-		for {
-			n, _, err := front.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			_, _ = front.WriteTo(buf[:n], behind)
-		}
-	}()
-}
-
-func (b *bridge) cut() {
-	b.once.Do(func() {
-		for _, c := range b.conns {
-			_ = c.Close()
-		}
-	})
 }
 
 func FuzzMeta(f *testing.F) {

@@ -26,6 +26,7 @@ type wire struct {
 	incoming chan net.Conn
 	slots    chan struct{} // one is taken by each stream that has come in
 	closed   chan struct{} // NetTransport has been shut down
+	once     sync.Once
 	worker   sync.WaitGroup
 }
 
@@ -61,7 +62,7 @@ func isInUse(err error) bool { return strings.Contains(err.Error(), syscall.EADD
 // take its last stream, so forward ends after it.
 func (w *wire) Shutdown() error {
 	err := w.NetTransport.Shutdown()
-	close(w.closed)
+	w.once.Do(func() { close(w.closed) }) // memberlist may have called it already when it failed to start
 	w.worker.Wait()
 	return err
 }

@@ -25,7 +25,7 @@ const (
 	snapshotTrailerBytes = 24
 	snapshotPrefix       = "snapshot."
 	temporarySuffix      = ".tmp"
-	snapshotBufferBytes  = 256 << 10
+	snapshotBufferBytes  = 64 << 10
 )
 
 // snapshotHead is the header of a snapshot. doc.go has the layout.

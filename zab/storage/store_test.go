@@ -57,9 +57,9 @@ func TestAppend_RefusesWhatDoesNotFollow(t *testing.T) {
 
 func TestAppend_ManyLargeAtOnce(t *testing.T) {
 	cfg := testConfig(NewMemFS())
-	cfg.SegmentBytes = 5 << 20
+	cfg.SegmentBytes = 2 << 20
 	s, m := openMem(t, cfg)
-	require.NoError(t, m.append(s, makeTxns(m.last(), 1, 40, 400<<10)))
+	require.NoError(t, m.append(s, makeTxns(m.last(), 1, 20, 400<<10)))
 	require.NoError(t, m.sync(s))
 	assert.Greater(t, len(s.segments), 2)
 	require.NoError(t, s.Close())
