@@ -168,6 +168,8 @@ func TestCatchUp_FarBehindWhileWritesGoOn(t *testing.T) {
 	c := startCluster(t, cluster.Config{Servers: 3})
 	f := follower(t, c)
 	rest := others(c, f)
+	pipeline(t, rest[0], "/before", 100) // one that has nothing is another case
+	caughtUp(t, f, zxidOf(t, rest[0]), servingTimeout)
 	f.Kill()
 	started := time.Now()
 	pipeline(t, rest[0], "/behind", *behindFlag)

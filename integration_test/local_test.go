@@ -37,8 +37,12 @@ func startLocal(t *testing.T, args ...string) (*dialogue, []string, time.Duratio
 		close(d.done)
 	}()
 	t.Cleanup(func() {
-		_ = syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL) // the group that we made
+		children := treeOf(d.cmd.Process.Pid)
+		_ = d.cmd.Process.Kill()
 		<-d.done
+		for _, pid := range children {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 		if t.Failed() {
 			t.Logf("quorate local printed:\n%s", d.text())
 		}
@@ -59,7 +63,10 @@ func startLocal(t *testing.T, args ...string) (*dialogue, []string, time.Duratio
 // command must end with 0, and leave no process and no listening port.
 func interrupt(t *testing.T, d *dialogue) {
 	t.Helper()
-	pids := groupOf(t, d.cmd.Process.Pid)
+	pids := treeOf(d.cmd.Process.Pid)
+	if len(pids) == 0 {
+		t.Skip("skipped: there is no /proc here to look for processes in")
+	}
 	ports := listening(t, pids)
 	assert.NotEmpty(t, ports, "a running quorum listens somewhere")
 	pressed := time.Now()
@@ -73,7 +80,9 @@ func interrupt(t *testing.T, d *dialogue) {
 	}
 	t.Logf("Ctrl-C: %d processes with %d listening ports ended in %v", len(pids), len(ports), time.Since(pressed).Round(time.Millisecond))
 	assert.Equal(t, 0, d.cmd.ProcessState.ExitCode(), "the exit code after Ctrl-C")
-	assert.Empty(t, groupOf(t, d.cmd.Process.Pid), "processes are left")
+	for _, pid := range pids {
+		assert.Error(t, syscall.Kill(pid, 0), "process %d is left", pid)
+	}
 	for _, port := range ports {
 		conn, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), time.Second)
 		if err == nil {
@@ -185,26 +194,31 @@ func pidOf(t *testing.T, dir string, n int) int {
 	return pid
 }
 
-// groupOf lists the living processes of a process group, from /proc.
-func groupOf(t *testing.T, pgid int) []int {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	require.NoError(t, err)
-	if len(stats) == 0 {
-		t.Skip("skipped: there is no /proc here to look for processes in")
-	}
-	var pids []int
+// treeOf lists a process and its living descendants, from /proc.
+func treeOf(root int) []int {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	children := map[int][]int{}
 	for _, path := range stats {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			continue // ended meanwhile
 		}
 		line := string(data)
-		fields := strings.Fields(line[strings.LastIndexByte(line, ')')+1:]) // state ppid pgrp …
+		fields := strings.Fields(line[strings.LastIndexByte(line, ')')+1:]) // state ppid …
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err == nil && len(fields) > 2 && fields[2] == strconv.Itoa(pgid) && fields[0] != "Z" {
-			pids = append(pids, pid)
+		if err != nil || len(fields) < 2 || fields[0] == "Z" {
+			continue
 		}
+		parent, _ := strconv.Atoi(fields[1])
+		children[parent] = append(children[parent], pid)
+		if pid == root {
+			children[0] = append(children[0], pid)
+		}
+	}
+	var pids []int
+	for queue := slices.DeleteFunc(children[0], func(pid int) bool { return pid != root }); len(queue) > 0; queue = queue[1:] {
+		pids = append(pids, queue[0])
+		queue = append(queue, children[queue[0]]...)
 	}
 	return pids
 }

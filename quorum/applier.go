@@ -28,6 +28,7 @@ type (
 		upTo ensemble.Zxid
 	}
 	restoreState struct{ done chan struct{} }
+	captureState struct{ done chan capture }
 )
 
 // applier is the one goroutine that touches the state machine's applied state.
@@ -96,6 +97,34 @@ func (a *applier) setAt(p zab.Position) {
 	a.mu.Unlock()
 }
 
+// capture is a state to be sent to a learner.
+type capture struct {
+	at   zab.Position
+	snap zab.Snapshot
+	err  error
+}
+
+// capture asks for the state as it is, to be released by the caller.
+func (a *applier) capture(ctx context.Context) (capture, error) {
+	cmd := &captureState{make(chan capture, 1)}
+	a.push(cmd)
+	select {
+	case c := <-cmd.done:
+		return c, c.err
+	case <-ctx.Done():
+		go func() { // the applier ends, or answers
+			select {
+			case c := <-cmd.done:
+				if c.err == nil {
+					c.snap.Release()
+				}
+			case <-a.node.ended:
+			}
+		}()
+		return capture{}, ctx.Err()
+	}
+}
+
 // restore asks the applier to load the newest snapshot and waits until it has.
 func (a *applier) restore(ctx context.Context) error {
 	done := make(chan struct{})
@@ -156,6 +185,9 @@ func (a *applier) execute(ctx context.Context, cmd any) error {
 			}
 			done(nil)
 		}
+	case *captureState:
+		snap, err := a.node.machine.Snapshot()
+		c.done <- capture{a.at(), snap, err}
 	case *restoreState:
 		defer close(c.done)
 		return a.load()

@@ -3,6 +3,7 @@ package quorum_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -34,6 +35,12 @@ type sum struct {
 	counter
 	value   atomic.Int64
 	applied atomic.Int64
+}
+
+func (s *sum) Restore(r io.Reader) error {
+	err := s.counter.Restore(r)
+	s.value.Store(s.counter.n)
+	return err
 }
 
 func (s *sum) Apply(txn zab.Txn) any {

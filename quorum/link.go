@@ -1,10 +1,10 @@
 package quorum
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -185,35 +185,47 @@ func (l *link) sendLog(ctx context.Context, after, upTo ensemble.Zxid, inform bo
 	return nil
 }
 
-// sendSnapshot sends the newest snapshot and the log behind it.
+// sendSnapshot sends the state as it is now and the log behind it.
 func (l *link) sendSnapshot(ctx context.Context, upTo ensemble.Zxid) error {
-	at, r, err := l.node.store.OpenSnapshot()
+	c, err := l.node.applier.capture(ctx)
 	if err != nil {
-		return fmt.Errorf("open the snapshot: %w", err)
+		return fmt.Errorf("capture the state: %w", err)
 	}
-	defer func() { _ = r.Close() }()
-	if err := l.write(zab.Packet{Type: zab.Snap, At: at}); err != nil {
+	defer c.snap.Release()
+	if c.at.Zxid == 0 { // the history from its beginning
+		if err := l.write(zab.Packet{Type: zab.Diff}); err != nil {
+			return err
+		}
+		return l.sendLog(ctx, 0, upTo, false)
+	}
+	if err := l.write(zab.Packet{Type: zab.Snap, At: c.at}); err != nil {
 		return err
 	}
-	piece := make([]byte, snapshotPieceMax)
-	for {
-		n, err := io.ReadFull(r, piece)
-		if n > 0 {
-			if werr := l.write(zab.Packet{Type: zab.SnapData, Data: piece[:n]}); werr != nil {
-				return werr
-			}
-		}
-		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("read the snapshot at %v: %w", at.Zxid, err)
-		}
+	pieces := bufio.NewWriterSize(pieceWriter{l}, snapshotPieceMax)
+	if _, err := c.snap.WriteTo(pieces); err != nil {
+		return fmt.Errorf("send the state at %v: %w", c.at.Zxid, err)
 	}
-	if err := l.write(zab.Packet{Type: zab.SnapEnd, At: at}); err != nil {
+	if err := pieces.Flush(); err != nil {
 		return err
 	}
-	return l.sendLog(ctx, at.Zxid, upTo, false)
+	if err := l.write(zab.Packet{Type: zab.SnapEnd, At: c.at}); err != nil {
+		return err
+	}
+	return l.sendLog(ctx, c.at.Zxid, upTo, false)
+}
+
+// pieceWriter sends what is written to it as SNAPDATA.
+type pieceWriter struct{ l *link }
+
+func (w pieceWriter) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		n := min(len(rest), snapshotPieceMax)
+		if err := w.l.write(zab.Packet{Type: zab.SnapData, Data: rest[:n]}); err != nil {
+			return 0, err
+		}
+		rest = rest[n:]
+	}
+	return len(p), nil
 }
 
 // read hands packets on until the link ends. What need not pass through the

@@ -126,5 +126,5 @@ func (s *snapshots) write(ctx context.Context, job snapshotJob) error {
 		return fmt.Errorf("purge: %w", err)
 	}
 	s.node.log.Debug("snapshot written", "zxid", job.at.Zxid.String(), "bytes", n)
-	return s.node.post(ctx, nil, zab.Kept{Snapshot: s.node.store.Snapshot(), Base: base})
+	return s.node.post(ctx, nil, zab.Purged{Base: base})
 }

@@ -55,7 +55,14 @@ func (w *world) fault() {
 	if leader := w.leading(); leader != nil && w.rng.IntN(2) == 0 {
 		h = leader
 	}
-	switch w.rng.IntN(5) {
+	switch w.rng.IntN(6) {
+	case 5:
+		h.wipe()
+		w.after(w.delay(500*time.Millisecond), func() {
+			if h.life == 0 {
+				h.start()
+			}
+		})
 	case 0, 1:
 		h.crash()
 		w.after(w.delay(500*time.Millisecond), func() {

@@ -65,6 +65,7 @@ type host struct {
 	log    []zab.Txn // on disk
 	epochs zab.Epochs
 	hint   ensemble.Zxid
+	lost   []zab.Txn // the log that the last wipe took
 
 	life    int // counts processes; 0 while down
 	lives   int
@@ -151,7 +152,7 @@ func (h *host) start() {
 	cfg := zab.Config{Self: h.id, View: h.w.view, TickTime: 200 * time.Millisecond, InitLimitTicks: 10, SyncLimitTicks: 5}
 	ballot, err := fle.NewBallot(fle.Config{Server: h.id, View: h.w.view})
 	require.NoError(h.w.t, err)
-	h.peer = NewPeer(cfg, zab.NewJournal(shape, zab.Position{}, h.epochs, min(h.hint, shape.Last().Zxid)), ballot)
+	h.peer = NewPeer(cfg, zab.NewJournal(shape, h.epochs, min(h.hint, shape.Last().Zxid)), ballot)
 	h.w.note("%d starts at %v, epochs %d/%d", h.id, shape.Last().Zxid, h.epochs.Accepted, h.epochs.Current)
 	h.tick(h.life)
 }
@@ -193,11 +194,11 @@ func (l *simLink) sever() {
 	}
 	*l.open = false
 	for _, end := range []*simLink{l, l.other} {
-		end.owner.w.after(end.owner.w.delay(30*time.Millisecond), end.owner.lost(end))
+		end.owner.w.after(end.owner.w.delay(30*time.Millisecond), end.owner.hangUp(end))
 	}
 }
 
-func (h *host) lost(l *simLink) func() {
+func (h *host) hangUp(l *simLink) func() {
 	life, role := h.life, h.role
 	peer := l.other.owner.id
 	return func() {
@@ -234,8 +235,10 @@ func (h *host) perform(effect zab.Effect) {
 	case zab.Append:
 		h.written = append(h.written, e.Txns...)
 		h.disk(e)
-	case zab.Truncate, zab.SaveEpochs:
+	case zab.Truncate, zab.SaveEpochs, zab.Install:
 		h.disk(e)
+	case zab.SendSnapshot:
+		h.sendState(e)
 	case zab.Send:
 		for _, to := range e.To {
 			h.send(to, e.Packet)
@@ -283,6 +286,24 @@ func (h *host) perform(effect zab.Effect) {
 			}
 		}
 	}
+}
+
+// sendState sends what this server has applied, which is a prefix of the world's
+// history, and the log behind it.
+func (h *host) sendState(e zab.SendSnapshot) {
+	if h.applied == 0 {
+		h.send(e.To, zab.Packet{Type: zab.Diff})
+	} else {
+		last := h.w.history[h.applied-1]
+		h.send(e.To, zab.Packet{Type: zab.Snap, At: zab.Position{Zxid: last.Zxid, Chain: last.Chain}})
+	}
+	p := zab.Packet{Type: zab.Proposal}
+	for _, t := range h.written[h.applied:] {
+		if t.Zxid <= e.UpTo {
+			p.Txns = append(p.Txns, t)
+		}
+	}
+	h.send(e.To, p)
 }
 
 // connect dials until it succeeds or the role is over.
@@ -376,8 +397,30 @@ func (h *host) write(effect zab.Effect) zab.Input {
 			last = zab.Position{Zxid: h.log[n-1].Zxid, Chain: h.log[n-1].Chain}
 		}
 		return zab.Truncated{Ticket: e.Ticket, Last: last}
+	case zab.Install: // a snapshot is worth the history up to it
+		n := 0
+		for h.w.history[n].Zxid < e.At.Zxid {
+			n++
+		}
+		h.log = append([]zab.Txn(nil), h.w.history[:n+1]...)
+		h.written = append([]zab.Txn(nil), h.log...)
+		return zab.Installed{Ticket: e.Ticket, At: e.At}
 	}
 	panic(fmt.Sprintf("%T", effect))
+}
+
+// wipe crashes a server and empties its disk, unless another is unsure already:
+// two disks at once may be more than the ensemble can lose.
+func (h *host) wipe() {
+	for _, other := range h.w.hosts {
+		if other.epochs.Unsure {
+			return
+		}
+	}
+	h.crash()
+	h.w.note("%d is wiped", h.id)
+	h.lost = h.log
+	h.log, h.hint, h.epochs = nil, 0, zab.Epochs{Unsure: true}
 }
 
 // checkCommit: what is committed is the same everywhere, in the same order, and
@@ -403,9 +446,11 @@ func (w *world) checkCommit(h *host, upTo ensemble.Zxid) {
 
 func (w *world) checkDurable(t zab.Txn) {
 	has := func(id ensemble.ServerID) bool {
-		log := w.host(id).log
 		i := len(w.history) - 1
-		return i < len(log) && log[i].Zxid == t.Zxid && log[i].Chain == t.Chain
+		has := func(log []zab.Txn) bool {
+			return i < len(log) && log[i].Zxid == t.Zxid && log[i].Chain == t.Chain
+		}
+		return has(w.host(id).log) || has(w.host(id).lost)
 	}
 	if !w.view.HasQuorum(has) {
 		w.fail("%v is committed and not on the disks of a quorum", t.Zxid)

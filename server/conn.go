@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"sync"
@@ -31,9 +32,10 @@ type incoming struct {
 
 // header returns the request's header; frames in an open connection have one.
 func (in incoming) header() proto.RequestHeader {
-	var h proto.RequestHeader
-	_ = proto.Unmarshal(in.frame, &h)
-	return h
+	return proto.RequestHeader{
+		Xid: int32(binary.BigEndian.Uint32(in.frame)),
+		Op:  proto.OpCode(binary.BigEndian.Uint32(in.frame[4:])),
+	}
 }
 
 // conn is one client connection.
@@ -63,11 +65,12 @@ type conn struct {
 	waiting   bool // the reader waits for room
 	closeSent bool // the client asked to close its session
 
-	out      []byte // to be written
-	outHeld  bool   // out has reached outputPauseBytes; the worker stopped for it
-	overflow bool   // out has reached OutputBytesMax
-	flushing bool   // a flush goroutine exists
-	endSent  bool   // the last one has ended the stream
+	out      []byte // to be written; in a buffer of the pool, see output
+	outBox   *[]byte
+	outHeld  bool // out has reached outputPauseBytes; the worker stopped for it
+	overflow bool // out has reached OutputBytesMax
+	flushing bool // a flush goroutine exists
+	endSent  bool // the last one has ended the stream
 
 	session  int64
 	timeout  time.Duration
@@ -178,22 +181,32 @@ func (c *conn) ready() {
 
 // answer queues the answer to a request and counts the request as done. It must
 // not be called with a lock held; see queue.
-func (c *conn) answer(in incoming, h proto.ReplyHeader, how answerKind, fill func(out []byte) []byte) {
-	c.after(c.queue(in, h, how, fill))
+func (c *conn) answer(in incoming, h proto.ReplyHeader, how answerKind, body proto.Record) {
+	c.after(c.queue(in, h, how, body))
 }
 
-// queue is the part of answer that may be done with locks of the server held:
-// it appends to the output what fill appends (nil for nothing) and counts the
-// request as done. h is the reply's header, for the statistics. fill is called
-// with c.mu held, and not at all if the connection is closing. The caller calls
-// after with the result when it holds no lock any more.
-func (c *conn) queue(in incoming, h proto.ReplyHeader, how answerKind, fill func(out []byte) []byte) todo {
+// drop counts a request as done that gets no answer, because the connection is
+// about to be closed or is closing.
+func (c *conn) drop(in incoming, how answerKind) {
+	c.answer(in, proto.ReplyHeader{}, how|silent, nil)
+}
+
+// queue is the part of answer that may be done with locks of the server held. It
+// appends the reply to the output, unless the connection is closing, and counts
+// the request as done. The caller calls after with the result when it holds no
+// lock any more.
+func (c *conn) queue(in incoming, h proto.ReplyHeader, how answerKind, body proto.Record) todo {
 	now := c.s.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase < phaseClosing && fill != nil {
-		before := len(c.out)
-		c.out = fill(c.out)
+	if c.phase < phaseClosing && how&silent == 0 {
+		out := c.output()
+		before := len(out)
+		if how&welcome != 0 {
+			c.out = proto.AppendFrame(out, body)
+		} else {
+			c.out = proto.AppendReply(out, h, body)
+		}
 		c.stats.answered(h.Zxid, now, now-in.at)
 		c.s.stats.answered(now-in.at, len(c.out)-before)
 	}
@@ -208,15 +221,15 @@ func (c *conn) queue(in incoming, h proto.ReplyHeader, how answerKind, fill func
 		c.closing(h.Err.Error())
 		t |= todoClose
 	}
-	if how&committed != 0 && c.runnable() {
+	if how&welcome != 0 && c.phase == phaseDeciding {
+		c.phase = phaseOpen
+		t |= todoOpened
+	}
+	if how&(committed|welcome) != 0 && c.runnable() {
 		t |= todoReady
 	}
 	return t | c.outputGrew()
 }
-
-// drop counts a request as done that gets no answer, because the connection is
-// about to be closed or is closing.
-func (c *conn) drop(in incoming, how answerKind) { c.answer(in, proto.ReplyHeader{}, how, nil) }
 
 // after does what queue and send found to be done.
 func (c *conn) after(t todo) {
@@ -242,6 +255,7 @@ const (
 	todoSignal                  // tell the reader
 	todoReady                   // tell the pool
 	todoClose                   // call c.closed
+	todoOpened                  // nothing: the connection is open now
 )
 
 // answerKind is a set of facts about an answer.
@@ -250,6 +264,8 @@ type answerKind uint8
 const (
 	committed answerKind = 1 << iota // the request was handed to the quorum
 	last                             // the connection is closed behind the answer
+	silent                           // there is no reply
+	welcome                          // it is a ConnectResponse, which has no header
 )
 
 // send queues a frame that answers nothing: an event, which concerns a node with
@@ -261,7 +277,7 @@ func (c *conn) send(frame []byte, acl []proto.ACL) todo {
 	if c.phase != phaseOpen || !c.s.allowed(acl, proto.PermRead, c.ids) {
 		return 0
 	}
-	c.out = append(c.out, frame...)
+	c.out = append(c.output(), frame...)
 	c.stats.sent++
 	c.s.stats.sent.Add(1)
 	return c.outputGrew()
@@ -324,7 +340,8 @@ func (c *conn) finish(reason string) {
 func (c *conn) abort(reason string) {
 	c.mu.Lock()
 	c.closing(reason)
-	c.phase, c.out = phaseGone, nil
+	c.phase = phaseGone
+	c.out, c.outBox = nil, nil
 	c.mu.Unlock()
 	_ = c.nc.Close()
 	signalOne(c.room)

@@ -25,8 +25,7 @@ func (c *conn) Serve() (again bool) {
 func (c *conn) dispatch(in incoming, h proto.RequestHeader) {
 	switch {
 	case !h.Op.FromClient():
-		h := proto.ReplyHeader{Xid: h.Xid, Zxid: -1, Err: proto.ErrUnimplemented}
-		c.answer(in, h, last, func(out []byte) []byte { return proto.AppendReply(out, h, nil) })
+		c.answer(in, proto.ReplyHeader{Xid: h.Xid, Zxid: -1, Err: proto.ErrUnimplemented}, last, nil)
 	case h.Op.Write():
 		c.submit(in, h)
 	case h.Op == proto.OpSync:
@@ -34,17 +33,12 @@ func (c *conn) dispatch(in incoming, h proto.RequestHeader) {
 	case h.Op == proto.OpAuth:
 		c.auth(in, h)
 	case h.Op == proto.OpSASL: // not configured
-		c.reply(in, proto.ReplyHeader{Xid: h.Xid}, &proto.SASLReply{})
+		c.answer(in, proto.ReplyHeader{Xid: h.Xid}, 0, &proto.SASLReply{})
 	case h.Op == proto.OpPing:
-		c.reply(in, proto.ReplyHeader{Xid: proto.XidPing, Zxid: c.s.zxid.Load()}, nil)
+		c.answer(in, proto.ReplyHeader{Xid: proto.XidPing, Zxid: c.s.zxid.Load()}, 0, nil)
 	default:
 		c.readOne(in, h)
 	}
-}
-
-// reply answers a request that did not go through the quorum.
-func (c *conn) reply(in incoming, h proto.ReplyHeader, body proto.Record) {
-	c.answer(in, h, 0, func(out []byte) []byte { return proto.AppendReply(out, h, body) })
 }
 
 // submit hands a write to the quorum. What is wrong with it the leader says: so
@@ -75,7 +69,7 @@ func (c *conn) written(in incoming, h proto.RequestHeader, result any, err error
 	if h.Op == proto.OpCloseSession {
 		how |= last
 	}
-	c.answer(in, head, how, func(out []byte) []byte { return proto.AppendReply(out, head, writeReply(h.Op, res)) })
+	c.answer(in, head, how, writeReply(h.Op, res))
 }
 
 // writeReply returns the body of the reply to a write that succeeded.
@@ -98,8 +92,7 @@ func (c *conn) sync(in incoming, h proto.RequestHeader) {
 	var req proto.PathRequest
 	bad := proto.Unmarshal(in.frame[requestHeaderBytes:], &req)
 	if bad != nil {
-		head := proto.ReplyHeader{Xid: h.Xid, Zxid: c.s.zxid.Load(), Err: proto.ErrMarshalling}
-		c.answer(in, head, committed, func(out []byte) []byte { return proto.AppendReply(out, head, nil) })
+		c.answer(in, proto.ReplyHeader{Xid: h.Xid, Zxid: c.s.zxid.Load(), Err: proto.ErrMarshalling}, committed, nil)
 		return
 	}
 	c.s.quorum.Sync(func(err error) {
@@ -108,10 +101,7 @@ func (c *conn) sync(in incoming, h proto.RequestHeader) {
 			c.finish("outcome of a sync unknown")
 			return
 		}
-		head := proto.ReplyHeader{Xid: h.Xid, Zxid: c.s.zxid.Load()}
-		c.answer(in, head, committed, func(out []byte) []byte {
-			return proto.AppendReply(out, head, &proto.PathReply{Path: req.Path})
-		})
+		c.answer(in, proto.ReplyHeader{Xid: h.Xid, Zxid: c.s.zxid.Load()}, committed, &proto.PathReply{Path: req.Path})
 	})
 }
 
@@ -135,7 +125,7 @@ func (c *conn) auth(in incoming, h proto.RequestHeader) {
 		c.s.stats.authFailed.Add(1)
 		c.s.log.Warn("authentication failed; closing the connection", "remote", c.remote, "scheme", req.Scheme, "err", code)
 	}
-	c.answer(in, head, how, func(out []byte) []byte { return proto.AppendReply(out, head, nil) })
+	c.answer(in, head, how, nil)
 }
 
 // addIDs adds identities that the connection does not have yet. It reports false

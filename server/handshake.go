@@ -144,21 +144,17 @@ func (s *Server) oldSession(c *conn, in incoming, id int64, passwd []byte) {
 
 // connected gives the client its session and lets its requests begin.
 func (s *Server) connected(c *conn, in incoming, renewed bool) {
-	id, timeout := c.identity()
+	c.mu.Lock()
+	id, timeout := c.session, c.timeout
 	resp := &proto.ConnectResponse{TimeoutMillis: int32(timeout.Milliseconds()), SessionID: id,
-		Password: session.Password(s.cfg.Secret, id)}
-	opened := false
-	c.answer(in, proto.ReplyHeader{Zxid: s.zxid.Load()}, 0, func(out []byte) []byte {
-		opened = true
-		c.phase = phaseOpen
-		c.stats.op = "SESS"
-		resp.HasReadOnly = c.hasRO
-		return proto.AppendFrame(out, resp)
-	})
-	if !opened {
+		Password: session.Password(s.cfg.Secret, id), HasReadOnly: c.hasRO}
+	c.stats.op = opCodes(proto.OpCreateSession)
+	c.mu.Unlock()
+	t := c.queue(in, proto.ReplyHeader{Zxid: s.zxid.Load()}, welcome, resp)
+	c.after(t)
+	if t&todoOpened == 0 {
 		return
 	}
-	c.ready()
 	s.log.Debug("client connected", "remote", c.remote, "session", sessionID(id), "timeout", timeout, "renewed", renewed)
 	if s.cfg.Trace.Connected != nil {
 		s.cfg.Trace.Connected(id, timeout, renewed)
@@ -174,8 +170,7 @@ func (s *Server) refuse(c *conn, in incoming, id int64) {
 	if s.cfg.Trace.Refused != nil {
 		s.cfg.Trace.Refused(id)
 	}
-	c.answer(in, proto.ReplyHeader{Err: proto.ErrSessionExpired}, last,
-		func(out []byte) []byte { return proto.AppendFrame(out, resp) })
+	c.answer(in, proto.ReplyHeader{Err: proto.ErrSessionExpired}, welcome|last, resp)
 }
 
 // appendRequest encodes a proto.Request whose identities are encoded already.

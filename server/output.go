@@ -13,12 +13,21 @@ const outputKeepBytes = 64 << 10
 // holds none.
 var outputBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
+// output returns what is to be written so far, for appending. c.mu is held.
+func (c *conn) output() []byte {
+	if c.outBox == nil {
+		c.outBox = outputBuffers.Get().(*[]byte)
+		c.out = (*c.outBox)[:0]
+	}
+	return c.out
+}
+
 // outputGrew says what is to be done after something was appended to the output.
 // c.mu is held.
 func (c *conn) outputGrew() (t todo) {
 	if len(c.out) > c.s.cfg.OutputBytesMax && c.phase < phaseClosing {
 		c.overflow = true
-		c.out = nil
+		c.out, c.outBox = nil, nil
 		c.closing("the client does not read")
 		t = todoClose
 	}
@@ -44,19 +53,14 @@ func (c *conn) startFlush() bool {
 // says so. If the connection is closing it also ends the stream.
 func (c *conn) flush() {
 	defer c.s.tasks.Done()
-	buf := outputBuffers.Get().(*[]byte)
-	defer outputBuffers.Put(buf)
 	for {
 		runtime.Gosched() // whoever made output may be about to make more
 		c.mu.Lock()
-		if len(c.out) == 0 {
-			ending := c.phase == phaseClosing
+		batch, box := c.out, c.outBox
+		c.out, c.outBox = nil, nil
+		if len(batch) == 0 {
+			ending, signal := c.phase == phaseClosing, c.waiting
 			c.flushing, c.endSent = false, ending
-			if cap(c.out) <= outputKeepBytes {
-				*buf = c.out
-			}
-			c.out = nil
-			signal := c.waiting
 			c.mu.Unlock()
 			if ending {
 				c.endStream()
@@ -66,9 +70,6 @@ func (c *conn) flush() {
 			}
 			return
 		}
-		batch := c.out
-		c.out = (*buf)[:0]
-		*buf = nil
 		ready := c.outHeld
 		c.outHeld = false
 		c.mu.Unlock()
@@ -77,7 +78,8 @@ func (c *conn) flush() {
 			return
 		}
 		if cap(batch) <= outputKeepBytes {
-			*buf = batch
+			*box = batch
+			outputBuffers.Put(box)
 		}
 		if ready {
 			c.ready()

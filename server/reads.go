@@ -30,7 +30,7 @@ func (c *conn) readOne(in incoming, h proto.RequestHeader) {
 		body, code, events = c.execute(h.Op, req)
 	}
 	head := proto.ReplyHeader{Xid: h.Xid, Zxid: s.zxid.Load(), Err: code}
-	t := c.queue(in, head, 0, func(out []byte) []byte { return proto.AppendReply(out, head, body) })
+	t := c.queue(in, head, 0, body)
 	s.state.RUnlock()
 	c.after(t | events)
 	if code == proto.ErrSystem {

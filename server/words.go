@@ -66,7 +66,7 @@ func (c *conn) fourLetterWord(n int32) bool {
 		text = notServing
 	}
 	c.mu.Lock()
-	c.out = append(c.out, text...)
+	c.out = append(c.output(), text...)
 	c.mu.Unlock()
 	c.finish("four-letter word " + name)
 	return true

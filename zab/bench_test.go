@@ -45,7 +45,7 @@ func newBench(t *testing.T, voters, observers int) *bench {
 	for i := 1; i <= voters+observers; i++ {
 		id := ensemble.ServerID(i)
 		members = append(members, ensemble.Member{ID: id, Observer: i > voters})
-		b.servers[id] = &server{b: b, id: id, journal: NewJournal(Shape{}, Position{}, Epochs{}, 0)}
+		b.servers[id] = &server{b: b, id: id, journal: NewJournal(Shape{}, Epochs{}, 0)}
 	}
 	view, err := ensemble.NewView(0, members)
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func (b *bench) history(id ensemble.ServerID, e Epochs, zxids ...ensemble.Zxid) 
 		shape = shape.Append(txn)
 	}
 	s.epochs = e
-	s.journal = NewJournal(shape, Position{}, e, 0)
+	s.journal = NewJournal(shape, e, 0)
 }
 
 func (b *bench) lead(id ensemble.ServerID) *server {
@@ -131,7 +131,22 @@ func (s *server) perform(out *Effects) {
 				s.b.links[[2]ensemble.ServerID{s.id, to}] = append(s.b.links[[2]ensemble.ServerID{s.id, to}], p)
 			}
 		case SendSnapshot:
-			s.b.t.Fatal("no snapshots on this bench")
+			at, rest := Position{}, []Txn(nil)
+			for _, t := range s.log {
+				if t.Zxid <= s.journal.committed {
+					at = Position{t.Zxid, t.Chain}
+				} else if t.Zxid <= e.UpTo {
+					rest = append(rest, t)
+				}
+			}
+			plan := Packet{Type: Snap, At: at}
+			if at.Zxid == 0 {
+				plan = Packet{Type: Diff}
+			}
+			for _, p := range []Packet{plan, {Type: Proposal, Txns: rest}} {
+				s.trace = append(s.trace, fmt.Sprintf("->%d %v", e.To, p))
+				s.b.links[[2]ensemble.ServerID{s.id, e.To}] = append(s.b.links[[2]ensemble.ServerID{s.id, e.To}], p)
+			}
 		case Commit:
 			s.trace = append(s.trace, fmt.Sprintf("commit %v", e.UpTo))
 		case Established:
@@ -183,6 +198,10 @@ func (s *server) finish() {
 			s.log = s.log[:n]
 			s.trace = append(s.trace, fmt.Sprintf("truncated %v", e.To))
 			s.input(Truncated{e.Ticket, last})
+		case Install:
+			s.log = nil
+			s.trace = append(s.trace, fmt.Sprintf("installed %v", e.At.Zxid))
+			s.input(Installed{e.Ticket, e.At})
 		}
 	}
 }

@@ -40,9 +40,8 @@ type Installed struct {
 	At     Position
 }
 
-// Kept says what the disk holds for others after a snapshot and a purge: the
-// newest snapshot, and where the log begins.
-type Kept struct{ Snapshot, Base Position }
+// Purged says that the log now begins behind Base.
+type Purged struct{ Base Position }
 
 // Propose asks the leader to propose transactions. First is the zxid that the
 // proposer expects for the first of them; the core refuses any other.
@@ -73,7 +72,7 @@ func (Received) Input()    {}
 func (Durable) Input()     {}
 func (Truncated) Input()   {}
 func (Installed) Input()   {}
-func (Kept) Input()        {}
+func (Purged) Input()      {}
 func (Propose) Input()     {}
 func (SyncRequest) Input() {}
 func (Tick) Input()        {}
@@ -138,8 +137,10 @@ type SendLog struct {
 	Inform      bool
 }
 
-// SendSnapshot queues the newest snapshot on the link, announced by a SNAP
-// packet with its position, and behind it the log from there up to UpTo.
+// SendSnapshot queues a snapshot on the link, announced by a SNAP packet with
+// its position, and behind it the log from there up to UpTo. Any position that
+// is committed and from which the log goes on will do. A shell that has applied
+// nothing says DIFF from 0 instead.
 type SendSnapshot struct {
 	To   ensemble.ServerID
 	UpTo ensemble.Zxid

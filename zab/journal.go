@@ -12,7 +12,6 @@ import (
 // other. It is part of the pure core.
 type Journal struct {
 	shape     Shape
-	snapshot  Position // newest on disk
 	epochs    Epochs
 	committed ensemble.Zxid
 
@@ -27,13 +26,13 @@ type mark struct {
 }
 
 // NewJournal starts from what recovery found: all of it durable. committed is
-// the newest commit point that is known for certain.
-func NewJournal(shape Shape, snapshot Position, epochs Epochs, committed ensemble.Zxid) *Journal {
+// the newest commit point that is known for certain, at least that of the newest
+// snapshot.
+func NewJournal(shape Shape, epochs Epochs, committed ensemble.Zxid) *Journal {
 	return &Journal{
 		shape:       shape.Clone(),
-		snapshot:    snapshot,
 		epochs:      epochs,
-		committed:   max(committed, snapshot.Zxid, shape.Base.Zxid),
+		committed:   max(committed, shape.Base.Zxid),
 		durableZxid: shape.Last().Zxid,
 	}
 }
@@ -124,11 +123,9 @@ func (j *Journal) Observe(in Input) {
 	case Installed:
 		j.done(in.Ticket)
 		j.shape = Shape{Base: in.At}
-		j.snapshot = in.At
 		j.durableZxid = in.At.Zxid
 		j.committed = max(j.committed, in.At.Zxid)
-	case Kept:
-		j.snapshot = in.Snapshot
+	case Purged:
 		j.rebase(in.Base)
 	}
 }

@@ -133,9 +133,6 @@ func (l *Leader) forward(now time.Duration, id ensemble.ServerID, m *member, out
 		if plan.From < end.Zxid {
 			out.Add(SendLog{To: to, After: plan.From, UpTo: end.Zxid})
 		}
-	case l.journal.snapshot == Position{}:
-		l.drop(id, fmt.Sprintf("its history %v has nothing in common with ours %v, and there is no snapshot to send", m.history, l.journal.shape), out)
-		return
 	default:
 		out.Add(SendSnapshot{To: id, UpTo: end.Zxid})
 	}

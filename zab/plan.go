@@ -16,13 +16,15 @@ type Plan struct {
 //
 // The learner keeps all up to the highest zxid that both contain: DIFF if that
 // is its end, TRUNC otherwise. If they have none in common, or the leader has
-// purged what lies behind it, the learner takes a snapshot. Where ZooKeeper
+// purged what lies behind it, the learner takes a snapshot; so does one that has
+// nothing, because a state is smaller than the history of it. Where ZooKeeper
 // gives up (a TRUNC across epochs, a learner at the start of an epoch), shapes
 // know better; where it guesses (on-disk gaps, ZOOKEEPER-2846), they have none.
 func PlanSync(leader, learner Shape) Plan {
 	z, ok := common(leader, learner)
+	empty := learner.Last().Zxid == 0 && leader.Last().Zxid != 0
 	switch {
-	case !ok:
+	case !ok || empty:
 		return Plan{Op: Snap}
 	case z == learner.Last().Zxid:
 		return Plan{Op: Diff, From: z}

@@ -50,6 +50,7 @@ func TestRule1_AcceptedEpochIsDurableBeforeItIsSpoken(t *testing.T) {
 func TestRule2_HistoryThenCurrentEpochThenAck(t *testing.T) {
 	b := newBench(t, 3, 0)
 	b.history(1, Epochs{Accepted: 1, Current: 1}, z(1, 1), z(1, 2))
+	b.history(2, Epochs{Accepted: 1, Current: 1}, z(1, 1))
 	b.lead(1)
 	f := b.follow(2, 1)
 	b.settle()
@@ -161,6 +162,23 @@ func TestLeader_TruncAndDiff(t *testing.T) {
 	b.settle()
 	assert.Equal(t, "TRUNC+DIFF", f.synced.Mode)
 	assert.Equal(t, b.servers[2].journal.Last(), f.journal.Last())
+}
+
+func TestLeader_SnapshotForWhoHasNothing(t *testing.T) {
+	b := newBench(t, 3, 0)
+	l := b.lead(1)
+	b.follow(2, 1)
+	b.settle()
+	l.propose("a", "b")
+	b.settle()
+	b.servers[2].slow = true
+	l.propose("c") // not committed, and in no snapshot
+	f := b.follow(3, 1)
+	b.settle()
+	assert.Equal(t, "SNAP", f.synced.Mode)
+	before(t, f.trace, "installed 0x100000002", "ACK 0x100000000")
+	assert.Equal(t, l.journal.Last(), f.journal.Last())
+	assert.Equal(t, z(1, 3), f.journal.Committed(), "it makes the quorum")
 }
 
 // I1: an ACKEPOCH that says -1 never counts, so an epoch has one leader.

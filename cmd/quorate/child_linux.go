@@ -2,8 +2,8 @@ package main
 
 import "syscall"
 
-// childAttributes makes the kernel end a child whose parent was killed, and keeps
-// the terminal's Ctrl-C from reaching it before its parent ends it.
+// childAttributes makes the kernel end a child when the thread that started it
+// ends, as it does when its process is killed.
 func childAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 }

@@ -149,9 +149,9 @@ func takePreAllocSize(p *configParser, e configEntry) {
 	}
 }
 
-// fourLetterWords are the commands of ZooKeeper's client port.
+// fourLetterWords are the commands of ZooKeeper's client port, and memb, ours.
 var fourLetterWords = []string{"conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro",
-	"mntr", "ruok", "srst", "srvr", "stat", "stmk", "wchc", "wchp", "wchs"}
+	"memb", "mntr", "ruok", "srst", "srvr", "stat", "stmk", "wchc", "wchp", "wchs"}
 
 func takeFourLetterWords(p *configParser, e configEntry) {
 	words := []string{}

@@ -88,7 +88,7 @@ snapCount=10
 preAllocSize=128
 globalOutstandingLimit=77
 jute.maxbuffer=4194304
-4lw.commands.whitelist=stat, ruok
+4lw.commands.whitelist=stat, ruok, memb
 electionAlg=3
 peerType=observer
 standaloneEnabled=false
@@ -109,7 +109,7 @@ ensemble.name=orders
 		TickTime: 2 * time.Second, InitLimitTicks: 20, SyncLimitTicks: 7,
 		DataDir: "/d", DataLogDir: "/log", ClientAddr: "[::1]:2182",
 		MinSessionTimeout: 100 * time.Millisecond, MaxSessionTimeout: 90 * time.Second,
-		OutstandingMax: 77, FrameBytesMax: 4194304, FourLetterWords: []string{"stat", "ruok"},
+		OutstandingMax: 77, FrameBytesMax: 4194304, FourLetterWords: []string{"stat", "ruok", "memb"},
 		SuperDigest: "super:gG7s8t3oDEtIqF6DM9LlI/R+9Ss=", SkipACL: true,
 		SnapCount: 10, SnapRetainCount: 5, PreAllocBytes: 128 << 10, ListenOnAllIPs: true, EnsembleName: "orders",
 		Gossip: gossipConfig{Bind: "10.0.0.1:7946", Join: []string{"h1:7946", "h2:7946"},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -249,6 +250,9 @@ func runProcesses(ctx context.Context, servers []localServer, stdout, logs io.Wr
 	if err != nil {
 		return err
 	}
+	// The children live as long as this thread does, see childAttributes.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var children []*exec.Cmd
 	end := func() {
 		for _, c := range children {

@@ -196,8 +196,33 @@ func (s *Server) Terminate(timeout time.Duration) (int, error) {
 	return code, err
 }
 
-// Freeze stops the process with SIGSTOP: it keeps its sockets and does nothing.
-func (s *Server) Freeze() error { return s.Signal(syscall.SIGSTOP) }
+// Freeze stops the process with SIGSTOP, and returns once none of its threads
+// runs: it keeps its sockets and does nothing.
+func (s *Server) Freeze() error {
+	if err := s.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return Poll(5*time.Second, func() error { return allStopped(s.Pid()) })
+}
+
+// allStopped looks into /proc; where there is none, it trusts the signal.
+func allStopped(pid int) error {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		return err
+	}
+	for _, path := range threads {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue // that thread has ended
+		}
+		line := string(data)
+		if state := strings.Fields(line[strings.LastIndexByte(line, ')')+1:]); len(state) > 0 && state[0] != "T" {
+			return fmt.Errorf("process %d still has a thread in state %s", pid, state[0])
+		}
+	}
+	return nil
+}
 
 // Thaw lets a frozen process go on.
 func (s *Server) Thaw() error { return s.Signal(syscall.SIGCONT) }

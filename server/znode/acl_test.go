@@ -25,6 +25,7 @@ func TestFixup_Table(t *testing.T) {
 		"null":                     {in: nil},
 		"empty":                    {in: []proto.ACL{}},
 		"null id":                  {in: []proto.ACL{{Perms: 1, Malformed: true}}},
+		"malformed, whatever else": {in: []proto.ACL{{Perms: 1, ID: proto.ID{Scheme: "world", ID: "anyone"}, Malformed: true}}},
 		"world:foo":                {in: aclOf("31:world:foo")},
 		"super":                    {in: aclOf("31:super:")},
 		"unknown scheme":           {in: aclOf("31:kerberos:x")},

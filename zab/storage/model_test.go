@@ -183,7 +183,7 @@ func (m *model) install(s *Store, at zab.Position) error {
 // check compares what a store has recovered with what is allowed, and makes the
 // model agree with it.
 func (m *model) check(t require.TestingT, s *Store, rec Recovery) {
-	got := readAll(t, s, 700)
+	got := readAll(t, s, 3000)
 	require.Equal(t, rec.Shape, s.Shape())
 	end := rec.Shape.Base
 	for _, txn := range got {

@@ -2,11 +2,8 @@ package storage
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -132,6 +129,60 @@ func TestTruncate_EveryPosition(t *testing.T) {
 		m.check(t, s, rec)
 		require.Equal(t, n+5, len(m.txns))
 		require.NoError(t, s.Close())
+	}
+}
+
+// TestAppend_ExtendsDurably: a write never ends behind what is the end of the file
+// after a crash, so that a torn one can be told from a file cut short.
+func TestAppend_ExtendsDurably(t *testing.T) {
+	fs := NewMemFS()
+	s, m := openMem(t, testConfig(fs))
+	require.NoError(t, m.append(s, makeTxns(m.last(), 1, 1, 10)))
+	require.NoError(t, m.append(s, makeTxns(m.last(), 1, 9, 1000)))
+	end := s.segments[0].end
+	fs = fs.Crash(nil)
+	f, err := fs.Open(firstLog)
+	require.NoError(t, err)
+	size, err := f.Size()
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, size, end)
+	assert.Greater(t, end, int64(9000))
+	require.NoError(t, f.Close())
+}
+
+// TestAppend_ReplacesAnEmptySegment: a crash may leave a segment without what it
+// was made and named for; the log then goes on with something else.
+func TestAppend_ReplacesAnEmptySegment(t *testing.T) {
+	for name, failing := range map[string]bool{"works": false, "the old one cannot be removed": true} {
+		t.Run(name, func(t *testing.T) {
+			fs := NewMemFS()
+			s, _ := openMem(t, testConfig(fs))
+			require.NoError(t, s.Append(makeTxns(zab.Position{}, 1, 2, 10), 0))
+			fs = fs.Crash(nil)
+			s, m := openMem(t, testConfig(fs))
+			require.Len(t, s.segments, 1)
+			if failing {
+				fs.SetFault(func(op Op) error {
+					if op.Kind == OpRemove {
+						return syscall.EIO
+					}
+					return nil
+				})
+				require.ErrorIs(t, s.Append(makeTxns(m.last(), 2, 2, 10), 0), ErrFailed)
+				fs = fs.Crash(nil)
+				s, m = openMem(t, testConfig(fs))
+				require.Equal(t, 1, len(s.segments))
+			}
+			require.NoError(t, m.append(s, makeTxns(m.last(), 2, 2, 10)))
+			require.NoError(t, m.sync(s))
+			names, err := fs.List("log")
+			require.NoError(t, err)
+			assert.Equal(t, []string{"log.0000000200000001"}, names)
+			s, rec, err := Open(testConfig(fs.Crash(nil)))
+			require.NoError(t, err)
+			m.check(t, s, rec)
+			require.NoError(t, s.Close())
+		})
 	}
 }
 
@@ -316,141 +367,6 @@ func TestOS_LivesOnARealDisk(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, rec.Cut)
 	assert.True(t, rec.Epochs.Unsure)
-	require.NoError(t, s.Close())
-}
-
-// TestStore_Concurrently lets readers and snapshots go on while the log grows, is
-// truncated, purged and replaced.
-func TestStore_Concurrently(t *testing.T) {
-	cfg := testConfig(NewMemFS())
-	s, m := openMem(t, cfg)
-	require.NoError(t, m.append(s, makeTxns(m.last(), 1, 5, 100)))
-	stop := make(chan struct{})
-	var group sync.WaitGroup
-	loop := func(f func()) {
-		group.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-					f()
-				}
-			}
-		})
-	}
-	expected := func(err error) {
-		if err != nil && !errors.Is(err, ErrCompacted) && !errors.Is(err, ErrUnknownPosition) && !errors.Is(err, ErrNoSnapshot) {
-			assert.NoError(t, err)
-		}
-	}
-	for range 2 {
-		loop(func() { // a reader checks that what it gets hangs together
-			base := s.Shape().Base
-			for after := base; ; {
-				txns, err := s.Read(after.Zxid, 3000)
-				expected(err)
-				if len(txns) == 0 {
-					return
-				}
-				for _, txn := range txns {
-					if !txn.Zxid.Follows(after.Zxid) || zab.NextChain(after.Chain, txn.Zxid, txn.Origin, txn.Data) != txn.Chain {
-						return // truncated or replaced between two reads
-					}
-					after = positionOf(txn)
-				}
-			}
-		})
-	}
-	loop(func() {
-		at, r, err := s.OpenSnapshot()
-		expected(err)
-		if err == nil {
-			content, err := io.ReadAll(r)
-			assert.NoError(t, err)
-			assert.Equal(t, snapshotContent(at), content)
-			assert.NoError(t, r.Close())
-		}
-	})
-	loop(func() {
-		w, err := writeSnapshot(s, s.Shape().Base) // committed for certain
-		if err == nil {
-			expected(w.Commit())
-		}
-		_, err = s.Purge()
-		expected(err)
-	})
-	for i := range 60 {
-		epoch := m.last().Zxid.Epoch()
-		require.NoError(t, m.append(s, makeTxns(m.last(), epoch, 20, 100)))
-		require.NoError(t, m.sync(s))
-		switch i % 6 {
-		case 1, 3:
-			require.NoError(t, m.truncate(s, len(m.txns)-7))
-			require.NoError(t, m.append(s, makeTxns(m.last(), epoch+1, 3, 100)))
-		case 4:
-			w, err := writeSnapshot(s, m.last())
-			if err == nil {
-				require.NoError(t, w.Commit())
-			}
-		case 5:
-			require.NoError(t, m.install(s, zab.Position{Zxid: ensemble.NewZxid(epoch+2, 3), Chain: uint64(i)}))
-		}
-	}
-	close(stop)
-	group.Wait()
-	require.NoError(t, s.Err())
-	got := readAll(t, s, 1<<20)
-	assert.Equal(t, m.txns[len(m.txns)-len(got):], got)
-}
-
-// gate is a file system whose log syncs wait.
-type gate struct {
-	FS
-	hold chan struct{}
-}
-
-type gatedFile struct {
-	File
-	hold chan struct{}
-}
-
-func (g gate) Create(name string) (File, error) {
-	f, err := g.FS.Create(name)
-	return gatedFile{f, g.hold}, err
-}
-
-func (f gatedFile) Sync() error { f.hold <- struct{}{}; <-f.hold; return f.File.Sync() }
-
-func TestRead_DoesNotWaitForSync(t *testing.T) {
-	fs := NewMemFS()
-	hold := make(chan struct{})
-	cfg := testConfig(gate{fs, hold})
-	cfg.WindowBytes = 1 // everything from disk
-	var s *Store
-	var err error
-	opened := make(chan struct{})
-	go func() { s, _, err = Open(cfg); close(opened) }()
-	<-hold // epochs
-	hold <- struct{}{}
-	<-opened
-	require.NoError(t, err)
-	txns := makeTxns(zab.Position{}, 1, 5, 100)
-	appended := make(chan error)
-	go func() { appended <- s.Append(txns, 0) }()
-	<-hold // the header of the segment
-	hold <- struct{}{}
-	require.NoError(t, <-appended)
-	synced := make(chan error)
-	go func() { synced <- s.Sync() }()
-	<-hold // now the sync is under way
-	got, err := s.Read(0, 1<<20)
-	require.NoError(t, err)
-	assert.Equal(t, txns, got)
-	assert.Equal(t, positionOf(txns[4]), s.Shape().Last())
-	require.NoError(t, s.Append(makeTxns(positionOf(txns[4]), 1, 1, 10), 0), "nor does Append")
-	hold <- struct{}{}
-	require.NoError(t, <-synced)
 	require.NoError(t, s.Close())
 }
 

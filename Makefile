@@ -1,0 +1,14 @@
+# The parts of .ci/run by name; "make" alone builds the command.
+.PHONY: build install lint fuzz bench long test ci clean
+
+build:
+	go build -o quorate ./cmd/quorate
+
+install lint fuzz bench long test:
+	.ci/run $@
+
+ci:
+	.ci/run
+
+clean:
+	rm -f quorate
