@@ -123,7 +123,7 @@ func (n *Node) build(found storage.Recovery, quorumPort, electionPort net.Listen
 	instance := binary.BigEndian.Uint64(random[:8]) | 1
 	n.tag.Store(binary.BigEndian.Uint64(random[8:]) >> 1)
 
-	journal := zab.NewJournal(found.Shape, zab.Epochs(found.Epochs), max(found.Committed, found.Snapshot.Zxid))
+	journal := zab.NewJournal(found.Shape, found.Epochs, max(found.Committed, found.Snapshot.Zxid))
 	n.committed.Store(int64(journal.Committed()))
 	ballot, err := fle.NewBallot(fle.Config{Server: n.cfg.Self, View: n.cfg.View})
 	if err != nil {

@@ -131,7 +131,7 @@ func (s *syncer) write(ctx context.Context, batch []zab.Effect) error {
 			if err := settle(); err != nil {
 				return err
 			}
-			if err := store.SaveEpochs(storage.Epochs(e.Epochs)); err != nil {
+			if err := store.SaveEpochs(e.Epochs); err != nil {
 				return err
 			}
 			if err := s.node.post(ctx, nil, zab.Durable{Ticket: e.Ticket}); err != nil {

@@ -56,7 +56,7 @@ func (t *Tree) SetLenient(lenient bool) { t.lenient = lenient }
 
 // Apply applies a committed transaction, as proto.DecodeTxn decoded it, and
 // appends to events what it changed, in the order in which watchers are told.
-// Data and strings of the record are not kept, except for ACLs.
+// Buffers of the record are copied where they are kept, strings and ACLs are not.
 //
 // It panics if the transaction contradicts the tree: see SetLenient.
 func (t *Tree) Apply(h proto.TxnHeader, rec proto.Record, events []Event) (Result, []Event) {

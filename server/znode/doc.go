@@ -34,8 +34,9 @@
 // A [Snapshot] may be written by any goroutine while the tree goes on changing.
 // Nodes carry the generation they belong to; capturing one raises the tree's
 // generation, and a change to a node of an older one first copies the path from
-// the root to it. Children of one node are kept in shards of at most some 800,
-// so that the copying never grows with their number.
+// the root to it. Children of one node are kept in shards of at most some 800, so
+// of a node with very many the first change copies one shard and the directory
+// of shards, a pointer for every few hundred children.
 //
 // # Snapshot format
 //

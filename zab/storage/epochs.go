@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/zab"
 )
 
 const (
@@ -17,20 +18,9 @@ const (
 )
 
 // Epochs are a server's promises, one record so that they change together.
-type Epochs struct {
-	// Accepted is the highest epoch whose leader this server has promised to
-	// follow (ZooKeeper's acceptedEpoch); never below Current.
-	Accepted ensemble.Epoch
-	// Current is the epoch of the last leader whose history this server has
-	// taken over whole (ZooKeeper's currentEpoch).
-	Current ensemble.Epoch
-	// Unsure means that this server cannot vouch for its history: its disk was
-	// empty or the end of its log was damaged. It must not vote until it has
-	// synchronized with a leader; then the caller saves Epochs without it.
-	Unsure bool
-}
+type Epochs = zab.Epochs
 
-func (e Epochs) validate() error {
+func validateEpochs(e Epochs) error {
 	if e.Current < 0 || e.Accepted < e.Current || e.Accepted > ensemble.MaxEpoch {
 		return fmt.Errorf("accepted epoch %d and current epoch %d: want 0 <= current <= accepted <= %d",
 			e.Accepted, e.Current, ensemble.MaxEpoch)
@@ -38,7 +28,7 @@ func (e Epochs) validate() error {
 	return nil
 }
 
-func (e Epochs) encode() []byte {
+func encodeEpochs(e Epochs) []byte {
 	var flags uint32
 	if e.Unsure {
 		flags |= unsureFlag
@@ -68,5 +58,5 @@ func parseEpochs(b []byte) (Epochs, error) {
 	e.Accepted = ensemble.Epoch(binary.BigEndian.Uint64(b[16:]))
 	e.Current = ensemble.Epoch(binary.BigEndian.Uint64(b[24:]))
 	e.Unsure = flags&unsureFlag != 0
-	return e, e.validate()
+	return e, validateEpochs(e)
 }

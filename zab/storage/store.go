@@ -314,7 +314,7 @@ func (s *Store) SaveEpochs(e Epochs) error {
 	if err != nil {
 		return err
 	}
-	if err := e.validate(); err != nil {
+	if err := validateEpochs(e); err != nil {
 		return fmt.Errorf("save epochs: %w", err)
 	}
 	if e.Accepted < old.Accepted || e.Current < old.Current {
@@ -331,7 +331,7 @@ func (s *Store) writeEpochs(e Epochs) error {
 	if err != nil {
 		return explain("save epochs", name, err)
 	}
-	if _, err = f.WriteAt(e.encode(), 0); err != nil {
+	if _, err = f.WriteAt(encodeEpochs(e), 0); err != nil {
 		return errors.Join(explain("save epochs", name, err), f.Close(), s.fs.Remove(temporary))
 	}
 	if err = f.Sync(); err != nil {

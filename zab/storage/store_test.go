@@ -401,7 +401,7 @@ func TestFormat_Golden(t *testing.T) {
 	var b []byte
 	b = append(b, head.encode()...)
 	b = appendBatch(b, segmentHeaderBytes, head.salt(), []zab.Txn{nextTxn(head.prev, head.first, []byte("hello"))}, 0x200000009, segmentHeaderBytes)
-	b = append(b, Epochs{Accepted: 7, Current: 6, Unsure: true}.encode()...)
+	b = append(b, encodeEpochs(Epochs{Accepted: 7, Current: 6, Unsure: true})...)
 	b = append(b, snapshotHead{2, head.prev}.encode()...)
 	b = append(b, snapshotTrailer(5, 0x1122334455667788)...)
 	want, err := os.ReadFile(filepath.Join("testdata", "golden"))
