@@ -187,7 +187,7 @@ func (s *syncer) install(ctx context.Context, e zab.Install) error {
 	if err := s.node.applier.restore(ctx); err != nil {
 		return err
 	}
-	return s.node.post(ctx, nil, zab.Installed{Ticket: e.Ticket, At: e.At})
+	return s.node.post(ctx, nil, zab.Installed(e))
 }
 
 // positionOf finds the chain at a zxid of the log.

@@ -404,7 +404,7 @@ func (h *host) write(effect zab.Effect) zab.Input {
 		}
 		h.log = append([]zab.Txn(nil), h.w.history[:n+1]...)
 		h.written = append([]zab.Txn(nil), h.log...)
-		return zab.Installed{Ticket: e.Ticket, At: e.At}
+		return zab.Installed(e)
 	}
 	panic(fmt.Sprintf("%T", effect))
 }

@@ -130,8 +130,7 @@ func (c *conn) next() (in incoming, h proto.RequestHeader, first, ok bool) {
 	if !c.runnable() {
 		return in, h, false, false
 	}
-	if len(c.out) > outputPauseBytes {
-		c.outHeld = true
+	if c.outHeld = c.outHeld || len(c.out) > outputPauseBytes; c.outHeld {
 		return in, h, false, false
 	}
 	in = c.inbox[c.head]

@@ -53,15 +53,24 @@ func (c *conn) startFlush() bool {
 // says so. If the connection is closing it also ends the stream.
 func (c *conn) flush() {
 	defer c.s.tasks.Done()
-	for {
+	for wrote := false; ; wrote = true {
 		runtime.Gosched() // whoever made output may be about to make more
 		c.mu.Lock()
 		batch, box := c.out, c.outBox
 		c.out, c.outBox = nil, nil
-		if len(batch) == 0 {
-			ending, signal := c.phase == phaseClosing, c.waiting
+		resume := wrote && c.outHeld
+		if resume {
+			c.outHeld = false
+		}
+		over, ending, signal := len(batch) == 0, c.phase == phaseClosing, c.waiting
+		if over {
 			c.flushing, c.endSent = false, ending
-			c.mu.Unlock()
+		}
+		c.mu.Unlock()
+		if resume {
+			c.ready()
+		}
+		if over {
 			if ending {
 				c.endStream()
 			}
@@ -70,9 +79,6 @@ func (c *conn) flush() {
 			}
 			return
 		}
-		ready := c.outHeld
-		c.outHeld = false
-		c.mu.Unlock()
 		if _, err := c.nc.Write(batch); err != nil {
 			c.abort("write: " + err.Error())
 			return
@@ -80,9 +86,6 @@ func (c *conn) flush() {
 		if cap(batch) <= outputKeepBytes {
 			*box = batch
 			outputBuffers.Put(box)
-		}
-		if ready {
-			c.ready()
 		}
 	}
 }

@@ -29,6 +29,18 @@ func TestSession_CloseRemovesEphemeralsAndAnswersFirst(t *testing.T) {
 	assert.Equal(t, proto.ErrNoNode, other.do(3, proto.OpExists, read("/e", false), nil).Err)
 }
 
+func TestSession_CloseIsCleanWhateverTheClientStillSends(t *testing.T) {
+	e := newEnsemble(t, 1, Config{})
+	c := open(t, e.members[0].addr)
+	b := request(1, proto.OpCloseSession, &proto.Empty{})
+	for i := range int32(50_000) {
+		b = append(b, request(2+i, proto.OpExists, read("/", false))...)
+	}
+	c.write(b)
+	c.expect(1, nil)
+	c.closed() // a reset would be an error here
+}
+
 func TestSession_CloseIsExecutedWhenTheClientIsGoneAlready(t *testing.T) {
 	e := newEnsemble(t, 1, Config{})
 	c, other := open(t, e.members[0].addr), open(t, e.members[0].addr)
@@ -169,7 +181,8 @@ func TestSession_DamagedMessagesBetweenServers(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, proto.OpError, h.Type)
 	assert.Equal(t, &proto.ErrorTxn{Err: proto.ErrMarshalling}, rec)
-	s.Prepare(ensemble.NewZxid(7, 1), zabOrigin(1), appendRequest(1, 1, proto.OpCreate, encodeIDs(nil), nil))
+	create := appendRequest(1, 1, proto.OpCreateSession, encodeIDs(nil), proto.Marshal(&proto.CreateSessionTxn{TimeoutMillis: 1}))
+	s.Prepare(ensemble.NewZxid(7, 1), zabOrigin(1), create)
 	assert.Zero(t, s.preparer.Outstanding(), "another leadership's request leaves no trace")
 }
 

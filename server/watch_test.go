@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/server/proto"
+	"github.com/quorate/quorate/server/watch"
 	"github.com/quorate/quorate/server/znode"
 )
 
@@ -148,6 +149,17 @@ func TestWatch_EventsAreFilteredByACL(t *testing.T) {
 	c.mustDo(1, proto.OpCreate, &proto.CreateRequest{Path: "/secret", ACL: []proto.ACL{{Perms: proto.PermAll, ID: id}}}, &proto.PathReply{})
 	spy.mustDo(2, proto.OpExists, read("/", false), &proto.StatReply{})
 	assert.Zero(t, e.members[0].s.census().watches, "used up all the same")
+}
+
+// ZOOKEEPER-1382: the watches of a connection that is closing would never go.
+func TestWatch_NoneForAClosingConnection(t *testing.T) {
+	e := newEnsemble(t, 1, Config{})
+	open(t, e.members[0].addr)
+	s := e.members[0].s
+	c := s.connections()[0]
+	c.finish("test")
+	assert.Equal(t, proto.OK, c.arm((*watch.Manager[*conn]).AddData, "/n"))
+	assert.Zero(t, s.census().watches)
 }
 
 func TestWatch_TooManyAreRefused(t *testing.T) {

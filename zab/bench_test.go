@@ -201,7 +201,7 @@ func (s *server) finish() {
 		case Install:
 			s.log = nil
 			s.trace = append(s.trace, fmt.Sprintf("installed %v", e.At.Zxid))
-			s.input(Installed{e.Ticket, e.At})
+			s.input(Installed(e))
 		}
 	}
 }
