@@ -278,6 +278,7 @@ func (n *Node) roleChange(e RoleChange) {
 	n.mu.Unlock()
 	if e.State == ensemble.Looking {
 		n.proposer.end()
+		n.syncer.setIncoming(nil)
 		old.close()
 		for _, l := range links {
 			l.close(errors.New(e.Reason))

@@ -21,10 +21,17 @@ type syncer struct {
 	mu    sync.Mutex
 	queue []zab.Effect
 	bytes int
+	held  bool          // a received snapshot is not installed yet
 	room  chan struct{} // closed when the backlog falls below its limit; nil if nobody waits
 	wake  chan struct{}
 
 	incoming *storage.SnapshotWriter // received whole, waiting for its Install
+}
+
+// installReceived is an Install with the snapshot that it is about.
+type installReceived struct {
+	zab.Install
+	snapshot *storage.SnapshotWriter
 }
 
 func newSyncer(n *Node) *syncer { return &syncer{node: n, wake: make(chan struct{}, 1)} }
@@ -32,6 +39,10 @@ func newSyncer(n *Node) *syncer { return &syncer{node: n, wake: make(chan struct
 // push queues a storage effect; it never blocks.
 func (s *syncer) push(e zab.Effect) {
 	s.mu.Lock()
+	if in, ok := e.(zab.Install); ok {
+		e = installReceived{in, s.incoming}
+		s.incoming = nil
+	}
 	s.queue = append(s.queue, e)
 	if a, ok := e.(zab.Append); ok {
 		for i := range a.Txns {
@@ -42,11 +53,12 @@ func (s *syncer) push(e zab.Effect) {
 	notify(s.wake)
 }
 
-// waitRoom blocks while too much waits for the disk.
+// waitRoom blocks while too much waits for the disk, or a snapshot is being
+// installed: what comes behind one waits on the network rather than in memory.
 func (s *syncer) waitRoom(ctx context.Context) error {
 	for {
 		s.mu.Lock()
-		if s.bytes <= backlogBytesMax {
+		if s.bytes <= backlogBytesMax && !s.held {
 			s.mu.Unlock()
 			return nil
 		}
@@ -68,18 +80,24 @@ func (s *syncer) take() []zab.Effect {
 	defer s.mu.Unlock()
 	batch := s.queue
 	s.queue, s.bytes = nil, 0
+	s.makeRoom()
+	return batch
+}
+
+func (s *syncer) makeRoom() {
 	if s.room != nil {
 		close(s.room)
 		s.room = nil
 	}
-	return batch
 }
 
-// setIncoming hands over a snapshot that a link has received.
+// setIncoming hands over a snapshot that a link has received; nil drops one that
+// nobody wants any more.
 func (s *syncer) setIncoming(w *storage.SnapshotWriter) {
 	s.mu.Lock()
 	old := s.incoming
-	s.incoming = w
+	s.incoming, s.held = w, w != nil
+	s.makeRoom()
 	s.mu.Unlock()
 	if old != nil {
 		_ = old.Abort()
@@ -89,7 +107,7 @@ func (s *syncer) setIncoming(w *storage.SnapshotWriter) {
 // run writes until the context ends. An error of the disk ends the node: a
 // failed fsync is never retried.
 func (s *syncer) run(ctx context.Context) error {
-	defer s.setIncoming(nil)
+	defer s.abandon()
 	for {
 		select {
 		case <-ctx.Done():
@@ -100,6 +118,16 @@ func (s *syncer) run(ctx context.Context) error {
 			return fmt.Errorf("disk: %w", err)
 		}
 	}
+}
+
+// abandon drops the snapshots that will not be installed.
+func (s *syncer) abandon() {
+	for _, e := range s.take() {
+		if in, ok := e.(installReceived); ok && in.snapshot != nil {
+			_ = in.snapshot.Abort()
+		}
+	}
+	s.setIncoming(nil)
 }
 
 // write carries out a batch in order. Appends are synced together, before
@@ -144,7 +172,7 @@ func (s *syncer) write(ctx context.Context, batch []zab.Effect) error {
 			if err := s.truncate(ctx, e); err != nil {
 				return err
 			}
-		case zab.Install:
+		case installReceived:
 			if err := settle(); err != nil {
 				return err
 			}
@@ -168,14 +196,12 @@ func (s *syncer) truncate(ctx context.Context, e zab.Truncate) error {
 }
 
 // install makes the received snapshot the history and the state.
-func (s *syncer) install(ctx context.Context, e zab.Install) error {
-	s.mu.Lock()
-	w := s.incoming
-	s.incoming = nil
-	s.mu.Unlock()
+func (s *syncer) install(ctx context.Context, e installReceived) error {
+	w := e.snapshot
 	if w == nil {
-		return fmt.Errorf("install snapshot at %v: none has been received", e.At.Zxid)
+		panic(fmt.Sprintf("quorum: install of a snapshot at %v that has not been received", e.At.Zxid))
 	}
+	defer s.installed()
 	if err := s.node.snapshots.pause(ctx); err != nil {
 		_ = w.Abort()
 		return nil //nolint:nilerr // the node is closing
@@ -187,7 +213,14 @@ func (s *syncer) install(ctx context.Context, e zab.Install) error {
 	if err := s.node.applier.restore(ctx); err != nil {
 		return err
 	}
-	return s.node.post(ctx, nil, zab.Installed(e))
+	return s.node.post(ctx, nil, zab.Installed(e.Install))
+}
+
+func (s *syncer) installed() {
+	s.mu.Lock()
+	s.held = s.incoming != nil
+	s.makeRoom()
+	s.mu.Unlock()
 }
 
 // positionOf finds the chain at a zxid of the log.
