@@ -239,7 +239,7 @@ func dumpOf(t *testing.T, s *cluster.Server, root string) []wire.Node {
 
 // digestNodes is the size from which on a server may keep the digest of its tree
 // to itself, because it takes long.
-const digestNodes = 10000
+const digestNodes = 100_000
 
 // sameHistory waits until these servers report the same history and tree in mntr.
 func sameHistory(t *testing.T, servers ...*cluster.Server) {

@@ -96,6 +96,13 @@ func newCluster(t *testing.T, cfg cluster.Config) *cluster.Cluster {
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		c.Close()
+		for _, s := range c.Servers {
+			for _, mark := range []string{"DATA RACE", "panic: ", "fatal error: "} {
+				if i := strings.Index(s.Log(), mark); i >= 0 && s.Kind == cluster.Quorate {
+					t.Errorf("server %d: %.4000s", s.ID, s.Log()[i:])
+				}
+			}
+		}
 		if t.Failed() {
 			t.Log(c.Logs(4000))
 		}

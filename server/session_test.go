@@ -66,18 +66,16 @@ func TestSession_ExpiresOnTheLeaderAfterItsTimeoutOnly(t *testing.T) {
 	pinging.create(1, "/pinging", "", proto.FlagEphemeral)
 	pinging.mustDo(2, proto.OpExists, read("/quiet", true), &proto.StatReply{})
 	require.NoError(t, quiet.nc.Close())
-	start, xid := time.Now(), int32(2)
-	for expired := false; !expired; {
-		xid++
+	start := time.Now()
+	require.Eventually(t, func() bool {
 		pinging.write(request(-2, proto.OpPing, &proto.Empty{}))
 		h, _ := pinging.reply()
-		expired = h.Xid == proto.XidNotification
-		time.Sleep(tickFor)
-	}
+		return h.Xid == proto.XidNotification
+	}, waitFor, tickFor)
 	assert.Greater(t, time.Since(start), 350*time.Millisecond)
 	assert.Less(t, time.Since(start), 5*time.Second)
 	pinging.expect(-2, nil)
-	pinging.mustDo(xid, proto.OpExists, read("/pinging", false), &proto.StatReply{})
+	pinging.mustDo(3, proto.OpExists, read("/pinging", false), &proto.StatReply{})
 	_, resp, ok := reopen(t, e.members[2].addr, quiet)
 	require.True(t, ok)
 	assert.Zero(t, resp.SessionID, "it is told")

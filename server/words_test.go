@@ -94,8 +94,7 @@ func TestWords_SlowlyTypedAndHalfClosed(t *testing.T) {
 	e := newEnsemble(t, 1, Config{})
 	c := dialRaw(t, e.members[0].addr)
 	for _, b := range []byte("ruok") {
-		c.write([]byte{b})
-		time.Sleep(tickFor)
+		c.write([]byte{b}) // a segment each
 	}
 	require.NoError(t, c.nc.(interface{ CloseWrite() error }).CloseWrite())
 	b, err := io.ReadAll(c.nc)
