@@ -54,7 +54,7 @@ type Config struct {
 	Workers, Sets int
 
 	// Whitelist names the four-letter words that are answered; default ruok,
-	// srvr, stat, mntr, conf, cons, isro and memb. "*" means all.
+	// srvr, stat, mntr, conf, cons, isro, memb and dgst. "*" means all.
 	Whitelist []string
 	// Version stands in srvr, stat, mntr and envi:
 	// x.y.z-suffix, built on MM/dd/yyyy HH:mm ZONE.
@@ -145,7 +145,7 @@ func (c Config) withDefaults() Config {
 	setInt(&c.OutputBytesMax, 64<<20)
 	setInt(&c.WatchesMax, 1_000_000)
 	if c.Whitelist == nil {
-		c.Whitelist = []string{"ruok", "srvr", "stat", "mntr", "conf", "cons", "isro", "memb"}
+		c.Whitelist = []string{"ruok", "srvr", "stat", "mntr", "conf", "cons", "isro", "memb", "dgst"}
 	}
 	if c.Version == "" {
 		c.Version = DefaultVersion

@@ -38,6 +38,7 @@ var words = map[int32]word{
 	number("crst"): {text: (*Server).wordCrst},
 	number("srst"): {text: (*Server).wordSrst},
 	number("memb"): {text: (*Server).wordMemb, always: true},
+	number("dgst"): {text: (*Server).wordDgst},
 }
 
 // telnetIAC is what a telnet client sends by itself; it is dropped in silence.
@@ -90,6 +91,14 @@ func (s *Server) mode() string {
 		return "observer"
 	}
 	return "looking"
+}
+
+// wordDgst is not ZooKeeper's: what two replicas must agree in. It reads the whole
+// tree, which mntr does only if that is small.
+func (s *Server) wordDgst() string {
+	applied := s.quorum.Status().Applied
+	at, digest := s.TreeDigest()
+	return fmt.Sprintf("history_zxid\t%v\nhistory_chain\t%016x\ntree_zxid\t%v\ntree_digest\t%016x\n", applied.Zxid, applied.Chain, at, digest)
 }
 
 // wordMemb answers for a server that knows of others.

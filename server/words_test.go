@@ -16,7 +16,7 @@ import (
 )
 
 func TestWords_Formats(t *testing.T) {
-	e := newEnsemble(t, 3, Config{Whitelist: []string{"*"}, Conf: []string{"clientPort=2181"}})
+	e := newEnsemble(t, 3, Config{Whitelist: []string{"*"}, Conf: []string{"clientPort=2181"}, Members: func() string { return "{}\n" }})
 	addr := e.members[2].addr
 	c := open(t, addr)
 	c.create(1, "/e", "", proto.FlagEphemeral)
@@ -35,6 +35,8 @@ func TestWords_Formats(t *testing.T) {
 		"envi": `^Environment:\nzookeeper\.version=\d+\.\d+\.\d+`,
 		"dump": `^SessionTracker dump:\nGlobal Sessions\(1\):\n` + sid + `\t4000ms\nephemeral nodes dump:\nSessions with Ephemerals \(1\):\n` +
 			sid + `:\n\t/e\nConnections dump:\n`,
+		"memb": `^\{\}\n$`,
+		"dgst": `^history_zxid\t0x100000002\nhistory_chain\t[0-9a-f]{16}\ntree_zxid\t0x100000002\ntree_digest\t[0-9a-f]{16}\n$`,
 		"wchs": `^1 connections watching 1 paths\nTotal watches:1\n$`,
 	} {
 		require.Eventually(t, func() bool { return len(e.members[2].s.connections()) == 1 }, waitFor, tickFor)

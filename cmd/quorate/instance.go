@@ -39,7 +39,10 @@ type instance struct {
 
 // attached is the quorum as the server sees it. The server is made before the
 // node, which restores it, so the node comes later.
-type attached struct{ p atomic.Pointer[quorum.Node] }
+type attached struct {
+	view *ensemble.View
+	p    atomic.Pointer[quorum.Node]
+}
 
 func (a *attached) Submit(request []byte, done func(any, error)) {
 	if n := a.p.Load(); n != nil {
@@ -72,7 +75,7 @@ func (a *attached) Status() zab.Status {
 	return zab.Status{Leader: ensemble.NoServer, Phase: "election"}
 }
 
-func (a *attached) View() *ensemble.View { return a.p.Load().View() }
+func (a *attached) View() *ensemble.View { return a.view }
 
 func newInstance(cfg *serverConfig, log *slog.Logger) (*instance, error) {
 	in := &instance{cfg: cfg, logger: log, log: log.With("sid", cfg.ServerID), view: cfg.View, serving: make(chan struct{})}
@@ -170,6 +173,7 @@ func (in *instance) startQuorum(ctx context.Context, group *errgroup.Group) erro
 		SuperDigest: in.cfg.SuperDigest, SkipACL: in.cfg.SkipACL, Conf: in.confLines(), Logger: in.logger,
 		Members: in.members,
 	})
+	in.node.view = in.view
 	in.server.Attach(&in.node)
 	node, err := quorum.Start(ctx, quorum.Config{
 		Self: in.cfg.ServerID, View: in.view, Ensemble: in.ensembleName(),
@@ -276,11 +280,7 @@ func (in *instance) confLines() []string {
 	if me, ok := in.view.Member(in.cfg.ServerID); ok {
 		lines = append(lines, "electionPort="+strconv.Itoa(me.Addrs[0].ElectionPort), "quorumPort="+strconv.Itoa(me.Addrs[0].QuorumPort))
 	}
-	peerType := "0"
-	if !in.view.IsVoter(in.cfg.ServerID) {
-		peerType = "1"
-	}
-	return append(lines, "peerType="+peerType, "membership: ", in.view.String())
+	return lines
 }
 
 // memberLine is what the four-letter word memb tells about one server, as JSON.
