@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -237,35 +237,28 @@ func dumpOf(t *testing.T, s *cluster.Server, root string) []wire.Node {
 	return nodes
 }
 
-// digestNodes is the size from which on a server may keep the digest of its tree
-// to itself, because it takes long.
-const digestNodes = 100_000
-
-// sameHistory waits until these servers report the same history and tree in mntr.
+// sameHistory waits until these servers agree in history, its hash and the tree.
 func sameHistory(t *testing.T, servers ...*cluster.Server) {
 	t.Helper()
 	if *zooKeeperFlag {
 		t.Log("ZooKeeper reports no chain of its history; trees were compared node by node")
 		return
 	}
-	eventually(t, 30*time.Second, "mntr agrees on history and tree", func() error {
-		var first map[string]string
+	eventually(t, 30*time.Second, "dgst agrees on history and tree", func() error {
+		first := ""
 		for _, s := range servers {
-			m, err := s.Monitor()
+			text, err := s.FourLetter("dgst")
 			if err != nil {
 				return err
 			}
-			if first == nil {
-				first = m
+			if !strings.Contains(text, "history_chain") || !strings.Contains(text, "tree_digest") {
+				return fmt.Errorf("server %d answers %q", s.ID, text)
 			}
-			for _, key := range []string{"zk_history_zxid", "zk_history_chain", "zk_tree_digest"} {
-				nodes, _ := strconv.Atoi(m["zk_znode_count"])
-				if m[key] == "" && !(key == "zk_tree_digest" && nodes > digestNodes) {
-					return fmt.Errorf("server %d reports no %s", s.ID, key)
-				}
-				if m[key] != first[key] {
-					return fmt.Errorf("%s is %s on server %d and %s on server %d", key, first[key], servers[0].ID, m[key], s.ID)
-				}
+			if first == "" {
+				first = text
+			}
+			if text != first {
+				return fmt.Errorf("server %d says\n%sand server %d\n%s", servers[0].ID, first, s.ID, text)
 			}
 		}
 		return nil

@@ -67,7 +67,7 @@ type serverConfig struct {
 type gossipConfig struct {
 	Bind string   // host:port; port 0 is any free one
 	Join []string // host:port of servers to ask first
-	Key  []byte   // 16, 24 or 32 bytes; nil: not encrypted
+	Key  string   // pass phrase that all servers share; empty: not encrypted
 }
 
 // Limits of the files, far above any real one.

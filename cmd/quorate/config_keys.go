@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/base64"
 	"maps"
 	"net"
 	"slices"
@@ -149,9 +148,9 @@ func takePreAllocSize(p *configParser, e configEntry) {
 	}
 }
 
-// fourLetterWords are the commands of ZooKeeper's client port, and memb, ours.
+// fourLetterWords are the commands of ZooKeeper's client port, and ours: memb and dgst.
 var fourLetterWords = []string{"conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro",
-	"memb", "mntr", "ruok", "srst", "srvr", "stat", "stmk", "wchc", "wchp", "wchs"}
+	"memb", "dgst", "mntr", "ruok", "srst", "srvr", "stat", "stmk", "wchc", "wchp", "wchs"}
 
 func takeFourLetterWords(p *configParser, e configEntry) {
 	words := []string{}
@@ -191,14 +190,16 @@ func takeGossipJoin(p *configParser, e configEntry) {
 	}
 }
 
+// gossipKeyBytesMin keeps keys from being guessed at once.
+const gossipKeyBytesMin = 12
+
 // takeGossipKey never repeats the key: faults end up in logs.
 func takeGossipKey(p *configParser, e configEntry) {
-	key, err := base64.StdEncoding.DecodeString(e.Value)
-	if err != nil || len(key) != 16 && len(key) != 24 && len(key) != 32 {
-		p.fault(e, "gossip.key: want 16, 24 or 32 bytes in base64 (make one with: head -c 32 /dev/urandom | base64)")
+	if len(e.Value) < gossipKeyBytesMin {
+		p.fault(e, "gossip.key: want a pass phrase of %d characters or more (make one with: head -c 32 /dev/urandom | base64)", gossipKeyBytesMin)
 		return
 	}
-	p.cfg.Gossip.Key = key
+	p.cfg.Gossip.Key = e.Value
 }
 
 // hostPort checks host:port, or a bare port, which stands for all addresses

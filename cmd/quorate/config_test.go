@@ -113,7 +113,7 @@ ensemble.name=orders
 		SuperDigest: "super:gG7s8t3oDEtIqF6DM9LlI/R+9Ss=", SkipACL: true,
 		SnapCount: 10, SnapRetainCount: 5, PreAllocBytes: 128 << 10, ListenOnAllIPs: true, EnsembleName: "orders",
 		Gossip: gossipConfig{Bind: "10.0.0.1:7946", Join: []string{"h1:7946", "h2:7946"},
-			Key: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}},
+			Key: "AAECAwQFBgcICQoLDA0ODw=="},
 	}, clone)
 	assert.Equal(t, []ensemble.ServerID{1, 2}, view.Voters())
 }
@@ -197,7 +197,7 @@ func TestConfig_FaultsAreSentences(t *testing.T) {
 		{"dataDir=/d\nauthProvider.1=x", "", "authProvider.1 is not supported yet"},
 		{"dataDir=/d\nreconfigEnabled=true", "", "reconfigEnabled is not supported yet"},
 		{"dataDir=/d\nquorum.auth.learnerRequireSasl=true", "", "is not supported yet"},
-		{"dataDir=/d\ngossip.key=c2VjcmV0", "", "gossip.key: want 16, 24 or 32 bytes in base64"},
+		{"dataDir=/d\ngossip.key=secret", "", "gossip.key: want a pass phrase of 12 characters or more"},
 		{"dataDir=/d\ngossip.key=AAECAwQFBgcICQoLDA0ODw==", "", "gossip is off, so there is nothing to encrypt"},
 		{"dataDir=/d\ngossip.bind=host", "", `gossip.bind: "host" is not host:port`},
 		{"dataDir=/d\ngossip.join=", "1", "gossip.join is empty"},

@@ -121,7 +121,7 @@ func (in *instance) closeClients() {
 func (in *instance) startGossip(ctx context.Context, group *errgroup.Group) error {
 	g, err := gossip.New(gossip.Config{
 		Self: in.cfg.ServerID, Ensemble: in.ensembleName(), Bind: in.cfg.Gossip.Bind, Join: in.cfg.Gossip.Join,
-		Key: string(in.cfg.Gossip.Key), Timing: in.timing, Logger: in.logger,
+		Key: in.cfg.Gossip.Key, Timing: in.timing, Logger: in.logger,
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -153,22 +154,26 @@ func prepareLocal(o localOptions) ([]localServer, error) {
 	return servers, nil
 }
 
+// Peer ports come from below those that Linux gives to outgoing connections, so
+// that a server that is started again finds its own free.
+const (
+	peerPortMin = 10000
+	peerPortMax = 32000
+)
+
 // freePorts finds loopback ports that nobody uses at the moment.
 func freePorts(n int) ([]int, error) {
 	var ports []int
-	var listeners []net.Listener
-	defer func() {
-		for _, l := range listeners {
-			_ = l.Close()
+	for port := peerPortMin + rand.IntN((peerPortMax-peerPortMin)/2); len(ports) < n; port++ {
+		if port > peerPortMax {
+			return nil, fmt.Errorf("find %d free ports: too many are in use", n)
 		}
-	}()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+			continue
 		}
-		listeners = append(listeners, l)
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		_ = l.Close()
+		ports = append(ports, port)
 	}
 	return ports, nil
 }

@@ -36,7 +36,7 @@ type options struct {
 func main() {
 	var o options
 	flag.IntVar(&o.requests, "requests", 100000, "setData requests in each round, over all connections")
-	flag.IntVar(&o.warmUp, "warm-up", 50000, "requests before the first round, not counted: Java compiles while it runs")
+	flag.IntVar(&o.warmUp, "warm-up", 200000, "requests before the first round, not counted: Java compiles while it runs")
 	flag.IntVar(&o.connections, "connections", 16, "connections, spread over the servers")
 	flag.IntVar(&o.outstanding, "outstanding", 64, "requests in flight on each connection")
 	flag.IntVar(&o.bytes, "bytes", 100, "size of the data")
