@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,6 +41,9 @@ func converse(t *testing.T, name string, args ...string) *dialogue {
 	d := &dialogue{t: t, cmd: exec.Command(name, args...), done: make(chan struct{})}
 	d.cmd.Stdout, d.cmd.Stderr = d, d
 	d.cmd.Dir = t.TempDir()
+	// A client may be a script that starts another program: both are ended.
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	d.cmd.WaitDelay = 5 * time.Second
 	var err error
 	d.stdin, err = d.cmd.StdinPipe()
 	require.NoError(t, err)
@@ -49,7 +53,7 @@ func converse(t *testing.T, name string, args ...string) *dialogue {
 		close(d.done)
 	}()
 	t.Cleanup(func() {
-		_ = d.cmd.Process.Kill()
+		_ = syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL)
 		<-d.done
 		if t.Failed() {
 			t.Logf("%s printed:\n%s", name, d.text())
@@ -85,6 +89,22 @@ func (d *dialogue) say(line string, texts ...string) {
 	_, err := io.WriteString(d.stdin, line+"\n")
 	require.NoError(d.t, err)
 	d.expect(texts...)
+}
+
+// sayAll tells a line and expects these texts behind it, in any order: a client's
+// threads print when they please.
+func (d *dialogue) sayAll(line string, texts ...string) {
+	d.t.Helper()
+	from := d.seen
+	_, err := io.WriteString(d.stdin, line+"\n")
+	require.NoError(d.t, err)
+	end := from
+	for _, text := range texts {
+		d.seen = from
+		d.expect(text)
+		end = max(end, d.seen)
+	}
+	d.seen = end
 }
 
 // sayList tells a line whose answer ends with end and contains these texts in
