@@ -21,13 +21,17 @@ type (
 	enterRole struct {
 		role    zab.Role
 		waiting *waiting
+		term    *term // of a leader
 	}
 	leaveRole   struct{ waiting *waiting } // whose outcomes nobody knows now
 	pointPassed struct {
 		tag  uint64
 		upTo ensemble.Zxid
 	}
-	restoreState struct{ done chan struct{} }
+	restoreState struct {
+		install func() error // makes the snapshot the newest; may be nil
+		done    chan struct{}
+	}
 	captureState struct{ done chan capture }
 )
 
@@ -125,10 +129,12 @@ func (a *applier) capture(ctx context.Context) (capture, error) {
 	}
 }
 
-// restore asks the applier to load the newest snapshot and waits until it has.
-func (a *applier) restore(ctx context.Context) error {
+// restore asks the applier to install a snapshot and to load it, and waits until
+// it has. It is the applier that installs, because that takes the log away from
+// under its feet.
+func (a *applier) restore(ctx context.Context, install func() error) error {
 	done := make(chan struct{})
-	a.push(&restoreState{done})
+	a.push(&restoreState{install, done})
 	select {
 	case <-done:
 		return nil
@@ -170,7 +176,7 @@ func (a *applier) execute(ctx context.Context, cmd any) error {
 		c.waiting.open()
 		a.node.turned.notify()
 		if c.role.State == ensemble.Leading {
-			a.node.proposer.begin(c.role.Epoch)
+			a.node.proposer.begin(c.term, c.role.Epoch)
 		}
 	case *leaveRole:
 		if o, ok := a.node.machine.(zab.RoleObserver); ok {
@@ -190,6 +196,11 @@ func (a *applier) execute(ctx context.Context, cmd any) error {
 		c.done <- capture{a.at(), snap, err}
 	case *restoreState:
 		defer close(c.done)
+		if c.install != nil {
+			if err := c.install(); err != nil {
+				return err
+			}
+		}
 		return a.load()
 	default:
 		panic(fmt.Sprintf("quorum: applier command %T", cmd))
@@ -229,6 +240,9 @@ func (a *applier) apply(ctx context.Context, upTo ensemble.Zxid) error {
 		n := 0
 		for n < len(txns) && txns[n].Zxid <= upTo {
 			n++
+		}
+		if n == 0 && len(txns) > 0 {
+			return fmt.Errorf("%v is committed, and the log goes on with %v behind %v", upTo, txns[0].Zxid, pos.Zxid)
 		}
 		if n == 0 {
 			select {

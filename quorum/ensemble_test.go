@@ -53,6 +53,7 @@ func (s *sum) Apply(txn zab.Txn) any {
 func newTrio(t *testing.T, voters, observers int) *trio {
 	e := &trio{t: t, tweak: func(*quorum.Config) {}}
 	var lines []string
+	var open []net.Listener
 	for i := range voters + observers {
 		q, v := must(net.Listen("tcp", "127.0.0.1:0")), must(net.Listen("tcp", "127.0.0.1:0"))
 		role := ":participant"
@@ -61,12 +62,14 @@ func newTrio(t *testing.T, voters, observers int) *trio {
 		}
 		lines = append(lines, fmt.Sprintf("server.%d=127.0.0.1:%d:%d%s", i+1, q.Addr().(*net.TCPAddr).Port, v.Addr().(*net.TCPAddr).Port, role))
 		e.addrs = append(e.addrs, [2]string{q.Addr().String(), v.Addr().String()})
-		require.NoError(t, q.Close())
-		require.NoError(t, v.Close())
+		open = append(open, q, v)
 		e.disks = append(e.disks, storage.NewMemFS())
 		e.machines = append(e.machines, nil)
 		e.nodes = append(e.nodes, nil)
 		e.modes = append(e.modes, make(chan string, 100))
+	}
+	for _, l := range open {
+		require.NoError(t, l.Close())
 	}
 	e.view = must(ensemble.ParseView(strings.Join(lines, "\n")))
 	t.Cleanup(func() {

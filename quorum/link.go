@@ -17,25 +17,27 @@ import (
 // Limits of a link.
 const (
 	linkBytesMax     = 128 << 20 // queued for a peer; a slower one is cut off and synchronized again
-	frameBytesMax    = 64 << 20
+	frameBytesMax    = 96 << 20  // more than any log record
 	snapshotPieceMax = 256 << 10
 )
 
 // link is the quorum stream to one peer: a queue, a goroutine that sends it and
 // one that reads.
 type link struct {
-	node    *Node
-	peer    ensemble.ServerID
-	stream  *transport.Stream
-	leading bool            // the peer is our learner
-	role    context.Context // of the role that it belongs to, which it does not outlive
+	node   *Node
+	peer   ensemble.ServerID
+	stream *transport.Stream
+	term   *term           // of our leadership, if the peer is our learner
+	role   context.Context // of the role that it belongs to, which it does not outlive
 
-	mu     sync.Mutex
-	queue  []item
-	bytes  int
-	closed bool
-	reason error
-	wake   chan struct{}
+	mu        sync.Mutex
+	queue     []item
+	bytes     int
+	closed    bool
+	reason    error
+	wake      chan struct{}
+	streaming int           // items that are read from the disk, queued or being sent
+	tail      ensemble.Zxid // end of the history that is queued
 }
 
 // item is something to send: a packet that is encoded already, or something that
@@ -46,15 +48,23 @@ type item struct {
 	snapshot *zab.SendSnapshot
 }
 
-func newLink(n *Node, peer ensemble.ServerID, s *transport.Stream, leading bool, role context.Context) *link {
+func newLink(n *Node, peer ensemble.ServerID, s *transport.Stream, t *term, role context.Context) *link {
 	s.SetWriteTimeout(n.cfg.TickTime * time.Duration(n.cfg.SyncLimitTicks))
-	return &link{node: n, peer: peer, stream: s, leading: leading, role: role, wake: make(chan struct{}, 1)}
+	return &link{node: n, peer: peer, stream: s, term: t, role: role, wake: make(chan struct{}, 1)}
 }
 
 // push queues an item; it never blocks. A peer that lets too much pile up loses
 // the link.
 func (l *link) push(it item) {
 	l.mu.Lock()
+	switch {
+	case it.log != nil:
+		l.streaming++
+		l.tail = it.log.UpTo
+	case it.snapshot != nil:
+		l.streaming++
+		l.tail = it.snapshot.UpTo
+	}
 	l.queue = append(l.queue, it)
 	l.bytes += len(it.frame)
 	over := l.bytes > linkBytesMax
@@ -64,6 +74,35 @@ func (l *link) push(it item) {
 		return
 	}
 	notify(l.wake)
+}
+
+// pushTxns queues proposals. Behind something that is read from the disk they are
+// read from there too: they would pile up here while it is sent.
+func (l *link) pushTxns(frame []byte, last ensemble.Zxid) {
+	l.mu.Lock()
+	if l.streaming == 0 {
+		l.tail = last
+		l.mu.Unlock()
+		l.push(item{frame: frame})
+		return
+	}
+	after := l.tail
+	l.tail = last
+	if n := len(l.queue); n > 0 && l.queue[n-1].log != nil && l.queue[n-1].log.UpTo == after && !l.queue[n-1].log.Inform {
+		rest := *l.queue[n-1].log
+		rest.UpTo = last
+		l.queue[n-1].log = &rest
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Unlock()
+	l.push(item{log: &zab.SendLog{After: after, UpTo: last}})
+}
+
+func (l *link) streamed() {
+	l.mu.Lock()
+	l.streaming--
+	l.mu.Unlock()
 }
 
 func (l *link) close(reason error) {
@@ -130,8 +169,10 @@ func (l *link) send(ctx context.Context) error {
 			switch {
 			case it.log != nil:
 				err = l.sendLog(ctx, it.log.After, it.log.UpTo, it.log.Inform)
+				l.streamed()
 			case it.snapshot != nil:
 				err = l.sendSnapshot(ctx, it.snapshot.UpTo)
+				l.streamed()
 			default:
 				err = l.stream.Write(it.frame)
 			}
@@ -166,6 +207,9 @@ func (l *link) sendLog(ctx context.Context, after, upTo ensemble.Zxid, inform bo
 		for n < len(txns) && txns[n].Zxid <= upTo {
 			n++
 		}
+		if n == 0 && len(txns) > 0 {
+			return fmt.Errorf("the log goes on with %v behind %v, and not with %v", txns[0].Zxid, after, upTo)
+		}
 		if n == 0 {
 			if err := l.stream.Flush(); err != nil {
 				return err
@@ -187,6 +231,9 @@ func (l *link) sendLog(ctx context.Context, after, upTo ensemble.Zxid, inform bo
 
 // sendSnapshot sends the state as it is now and the log behind it.
 func (l *link) sendSnapshot(ctx context.Context, upTo ensemble.Zxid) error {
+	// The log behind the captured state must not be purged meanwhile.
+	l.node.transfers.Add(1)
+	defer l.node.transfers.Add(-1)
 	c, err := l.node.applier.capture(ctx)
 	if err != nil {
 		return fmt.Errorf("capture the state: %w", err)
@@ -231,12 +278,8 @@ func (w pieceWriter) Write(p []byte) (int, error) {
 // read hands packets on until the link ends. What need not pass through the
 // protocol core goes straight to where it belongs.
 func (l *link) read(ctx context.Context) error {
-	var incoming *storage.SnapshotWriter
-	defer func() {
-		if incoming != nil {
-			_ = incoming.Abort()
-		}
-	}()
+	var incoming incomingSnapshot
+	defer incoming.abort()
 	for {
 		frame, err := l.stream.Read()
 		if err != nil {
@@ -247,12 +290,12 @@ func (l *link) read(ctx context.Context) error {
 			return err
 		}
 		switch {
-		case l.leading:
+		case l.term != nil:
 			err = l.fromLearner(ctx, p)
 		case p.Type == zab.Revalidate:
 			l.node.current().answer(p.ID, p.Data)
 		case p.Type == zab.Snap || p.Type == zab.SnapData || p.Type == zab.SnapEnd:
-			incoming, err = l.receiveSnapshot(ctx, incoming, p)
+			err = l.receiveSnapshot(ctx, &incoming, p)
 		default:
 			if err = l.node.syncer.waitRoom(ctx); err == nil {
 				err = l.node.post(ctx, l, zab.Received{From: l.peer, Packet: p})
@@ -264,27 +307,49 @@ func (l *link) read(ctx context.Context) error {
 	}
 }
 
-// receiveSnapshot writes the pieces of a snapshot to disk and gives the core the
-// SNAP when all are there.
-func (l *link) receiveSnapshot(ctx context.Context, w *storage.SnapshotWriter, p zab.Packet) (*storage.SnapshotWriter, error) {
-	switch {
-	case p.Type == zab.Snap && w == nil:
-		return l.node.store.CreateSnapshot(p.At)
-	case p.Type == zab.SnapData && w != nil:
-		_, err := w.Write(p.Data)
-		return w, err
-	case p.Type == zab.SnapEnd && w != nil:
-		l.node.syncer.setIncoming(w)
-		return nil, l.node.post(ctx, l, zab.Received{From: l.peer, Packet: zab.Packet{Type: zab.Snap, At: p.At}})
+// incomingSnapshot is a snapshot on its way to our disk.
+type incomingSnapshot struct {
+	at zab.Position
+	w  *storage.SnapshotWriter
+}
+
+func (in *incomingSnapshot) abort() {
+	if in.w != nil {
+		_ = in.w.Abort()
+		in.w = nil
 	}
-	return w, fmt.Errorf("%v out of turn", p.Type)
+}
+
+// receiveSnapshot writes the pieces of a snapshot to disk and gives the core the
+// SNAP when all are there; before, only that there is progress.
+func (l *link) receiveSnapshot(ctx context.Context, in *incomingSnapshot, p zab.Packet) error {
+	switch {
+	case p.Type == zab.Snap && in.w == nil:
+		w, err := l.node.store.CreateSnapshot(p.At)
+		if err != nil {
+			return err
+		}
+		in.at, in.w = p.At, w
+	case p.Type == zab.SnapData && in.w != nil:
+		if _, err := in.w.Write(p.Data); err != nil {
+			return err
+		}
+		return l.node.post(ctx, l, zab.Progress{Peer: l.peer})
+	case p.Type == zab.SnapEnd && in.w != nil && p.At == in.at:
+		l.node.syncer.setIncoming(l.role, in.w)
+		in.w = nil
+		return l.node.post(ctx, l, zab.Received{From: l.peer, Packet: zab.Packet{Type: zab.Snap, At: in.at}})
+	default:
+		return fmt.Errorf("%v out of turn", p.Type)
+	}
+	return nil
 }
 
 func (l *link) fromLearner(ctx context.Context, p zab.Packet) error {
 	talk, _ := l.node.machine.(zab.Conversation)
 	switch p.Type {
 	case zab.Request:
-		return l.node.proposer.add(ctx, zab.Origin{Server: l.peer, Tag: p.ID}, p.Data)
+		return l.node.proposer.add(l.term, zab.Origin{Server: l.peer, Tag: p.ID}, p.Data)
 	case zab.Revalidate:
 		if talk == nil {
 			return errors.New("a question, and the state machine answers none")

@@ -21,8 +21,9 @@ const (
 	tickMax  = 20 * time.Millisecond
 	// acceptWait is how long a learner that was faster than our own election
 	// may wait at the door.
-	acceptWait = 2 * time.Second
-	redialWait = 20 * time.Millisecond
+	acceptWait = time.Second
+	redialWait = 20 * time.Millisecond // doubles
+	redialsMax = 5                     // 620 ms in all, plus what the dials take
 )
 
 // event is an input on its way to the loop. What comes by a link counts only as
@@ -54,7 +55,7 @@ func (n *Node) run(ctx context.Context, found storage.Recovery, electionPort net
 	n.roleCtx, n.role = context.WithCancel(n.ctx)
 	ctx = n.ctx
 
-	n.applier.push(&restoreState{make(chan struct{})})
+	n.applier.push(&restoreState{nil, make(chan struct{})})
 	n.applier.push(&applyUpTo{max(found.Committed, found.Snapshot.Zxid)})
 
 	n.group.Go(func() error { return n.manager.Run(ctx, electionPort) })
@@ -97,35 +98,27 @@ func (n *Node) loop(ctx context.Context) error {
 	ticker := time.NewTicker(max(tick, time.Millisecond))
 	defer ticker.Stop()
 	var out zab.Effects
-	n.step(Delivered{}, &out)
-	for {
+	err := n.step(Delivered{}, &out)
+	for err == nil {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			n.step(Delivered{Any: n.manager.HaveDelivered()}, &out)
-			n.step(zab.Tick{}, &out)
+			if err = n.step(Delivered{Any: n.manager.HaveDelivered()}, &out); err == nil {
+				err = n.step(zab.Tick{}, &out)
+			}
 			n.describe()
 		case e := <-n.inbox:
 			if !n.admit(e) {
 				continue
 			}
-			n.step(e.in, &out)
+			err = n.step(e.in, &out)
 			if down, ok := e.in.(zab.LinkDown); ok {
 				n.forget(e.link, down.Peer)
 			}
 		}
-		if halt, ok := lastOf(&out).(zab.Halt); ok {
-			return errors.New(halt.Reason)
-		}
 	}
-}
-
-func lastOf(e *zab.Effects) zab.Effect {
-	if len(e.List) == 0 {
-		return nil
-	}
-	return e.List[len(e.List)-1]
+	return err
 }
 
 // admit drops what comes from links that are not current, and makes a new link
@@ -163,7 +156,8 @@ func (n *Node) forget(l *link, peer ensemble.ServerID) {
 	n.mu.Unlock()
 }
 
-func (n *Node) step(in zab.Input, out *zab.Effects) {
+// step steps the peer and does what comes of it. The error is that of a Halt.
+func (n *Node) step(in zab.Input, out *zab.Effects) error {
 	out.Reset()
 	at := time.Since(n.started)
 	n.peer.Step(at, in, out)
@@ -171,8 +165,12 @@ func (n *Node) step(in zab.Input, out *zab.Effects) {
 		n.cfg.Trace(Event{Server: n.cfg.Self, At: at, Input: in, Effects: append([]zab.Effect(nil), out.List...)})
 	}
 	for _, e := range out.List {
+		if halt, ok := e.(zab.Halt); ok {
+			return errors.New(halt.Reason)
+		}
 		n.perform(e)
 	}
+	return nil
 }
 
 // perform carries out an effect. Nothing in here blocks.
@@ -208,7 +206,6 @@ func (n *Node) perform(effect zab.Effect) {
 		n.messenger.Queue([]fle.Outgoing{{To: e.To, Notification: e.Notification}})
 	case ConnectAll:
 		n.manager.ConnectAll()
-	case zab.Halt: // loop ends the server
 	default:
 		panic(fmt.Sprintf("quorum: effect %T", effect))
 	}
@@ -234,8 +231,18 @@ func (n *Node) send(e zab.Send) {
 	if err != nil {
 		panic(fmt.Sprintf("quorum: encode %v: %v", e.Packet.Type, err))
 	}
+	txns := e.Packet.Txns
 	for _, id := range e.To {
-		n.queue(id, item{frame: frame})
+		n.mu.Lock()
+		l := n.links[id]
+		n.mu.Unlock()
+		switch {
+		case l == nil:
+		case len(txns) > 0:
+			l.pushTxns(frame, txns[len(txns)-1].Zxid)
+		default:
+			l.push(item{frame: frame})
+		}
 	}
 }
 
@@ -253,10 +260,10 @@ func (n *Node) drop(e zab.Drop) {
 func (n *Node) established(e zab.Established) {
 	n.mu.Lock()
 	role := zab.Role{State: n.state, Epoch: e.Epoch, Leader: n.leader}
-	w := n.waiting
+	w, t := n.waiting, n.term
 	n.mu.Unlock()
 	n.log.Info("serving", "state", role.State.String(), "leader", role.Leader, "epoch", e.Epoch)
-	n.applier.push(&enterRole{role, w})
+	n.applier.push(&enterRole{role, w, t})
 	n.describe()
 }
 
@@ -273,12 +280,16 @@ func (n *Node) roleChange(e RoleChange) {
 	links, old := n.links, n.waiting
 	n.state, n.leader = e.State, e.Leader
 	if e.State == ensemble.Looking {
-		n.links, n.waiting = map[ensemble.ServerID]*link{}, newWaiting()
+		n.links, n.waiting, n.term = map[ensemble.ServerID]*link{}, newWaiting(), nil
+	}
+	if e.State == ensemble.Leading {
+		n.term = &term{}
+		n.proposer.open(n.term)
 	}
 	n.mu.Unlock()
 	if e.State == ensemble.Looking {
 		n.proposer.end()
-		n.syncer.setIncoming(nil)
+		n.syncer.setIncoming(n.ctx, nil)
 		old.close()
 		for _, l := range links {
 			l.close(errors.New(e.Reason))
@@ -302,7 +313,8 @@ func (n *Node) describe() {
 	}
 }
 
-// connect dials the leader until it answers or the role ends.
+// connect dials the leader until it answers or the role ends, or not for long: a
+// leader that has died since it was elected must not cost more than a moment.
 func (n *Node) connect(leader ensemble.ServerID) {
 	n.mu.Lock()
 	ctx := n.roleCtx
@@ -311,16 +323,17 @@ func (n *Node) connect(leader ensemble.ServerID) {
 		for attempt := 0; ctx.Err() == nil; attempt++ {
 			s, err := n.dial(ctx, leader)
 			if err == nil {
-				l := newLink(n, leader, s, false, ctx)
+				l := newLink(n, leader, s, nil, ctx)
 				l.run(ctx)
 				return nil
 			}
-			if attempt == 0 && ctx.Err() == nil {
-				n.log.Warn("cannot reach the leader", "peer", leader, "err", err)
+			if attempt == redialsMax {
+				_ = n.post(ctx, nil, zab.Unreachable{Peer: leader, Err: err})
+				return nil
 			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(redialWait):
+			case <-time.After(redialWait << attempt):
 			}
 		}
 		return nil
@@ -352,10 +365,10 @@ func (n *Node) welcome(s *transport.Stream) {
 	for {
 		turned := n.turned.wait()
 		n.mu.Lock()
-		leading, ctx := n.state == ensemble.Leading, n.roleCtx
+		t, ctx := n.term, n.roleCtx
 		n.mu.Unlock()
-		if leading {
-			newLink(n, s.Hello().Sid, s, true, ctx).run(ctx)
+		if t != nil {
+			newLink(n, s.Hello().Sid, s, t, ctx).run(ctx)
 			return
 		}
 		select {

@@ -53,6 +53,7 @@ type Node struct {
 	appliedSignal   signal
 	committedSignal signal
 	committed       atomic.Int64
+	transfers       atomic.Int64 // snapshots being sent
 	tag             atomic.Uint64
 	origin          sync.Mutex // keeps the order of requests between tag and queue
 
@@ -64,6 +65,7 @@ type Node struct {
 	turned  signal // the role has changed
 	role    context.CancelFunc
 	roleCtx context.Context
+	term    *term // while leading
 	status  zab.Status
 }
 
@@ -194,26 +196,45 @@ func (n *Node) reachability() *transport.Trace {
 // of one node keep the order of the calls. done is called exactly once, by the
 // goroutine that applies: with the result of Apply when the transaction has been
 // applied here, in zxid order, or with an error; it must not block. Submit
-// itself blocks only while tens of megabytes wait.
+// itself blocks while 20,000 requests or 16 MiB of this node are on their way, so
+// done must not call it. The node keeps request.
 func (n *Node) Submit(request []byte, done func(result any, err error)) {
-	w := n.current()
-	n.origin.Lock()
-	tag := n.tag.Add(1)
-	if !w.write(tag, done) {
-		n.origin.Unlock()
+	if len(request) > RequestBytesMax {
+		done(nil, fmt.Errorf("%w: %d bytes, %d are the limit", ErrTooLarge, len(request), RequestBytesMax))
+		return
+	}
+	if !n.submit(request, done) {
 		done(nil, n.unavailable())
-		return
 	}
-	n.mu.Lock()
-	leader, l := n.leader, n.links[n.leader]
-	n.mu.Unlock()
+}
+
+// submit sends a request the way of the role that is on now. If that ends
+// meanwhile the request goes nowhere, and its end fails it.
+func (n *Node) submit(request []byte, done func(any, error)) bool {
+	n.origin.Lock()
 	defer n.origin.Unlock()
-	if leader == n.cfg.Self {
-		// If the node closes, waiting fails what it holds.
-		_ = n.proposer.add(n.ctx, zab.Origin{Server: n.cfg.Self, Tag: tag}, request)
-		return
+	w, t, l := n.way()
+	tag := n.tag.Add(1)
+	if !w.write(tag, len(request)+requestBytesExtra, done) {
+		return false
 	}
-	n.sendToLeader(l, zab.Packet{Type: zab.Request, ID: tag, Data: request})
+	if t == nil {
+		n.sendToLeader(l, zab.Packet{Type: zab.Request, ID: tag, Data: request})
+		return true
+	}
+	if err := n.proposer.add(t, zab.Origin{Server: n.cfg.Self, Tag: tag}, request); err != nil {
+		n.log.Error("request dropped", "err", err) // our credit is far below the limit
+		w.fail(ErrOutcomeUnknown)
+	}
+	return true
+}
+
+// way returns what belongs to the role that is on now: who waits, and either the
+// leadership of this server or the link to the leader.
+func (n *Node) way() (*waiting, *term, *link) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.waiting, n.term, n.links[n.leader]
 }
 
 // sendToLeader queues a packet. Without a link the role is about to end, which
@@ -250,16 +271,13 @@ func (n *Node) Propose(ctx context.Context, request []byte) (any, error) {
 // applied everything that was committed anywhere when SyncPoint was called, as
 // confirmed by a quorum. So a read behind it is linearizable.
 func (n *Node) SyncPoint(done func(err error)) {
-	w := n.current()
+	w, t, l := n.way()
 	tag := n.tag.Add(1)
 	if !w.sync(tag, done) {
 		done(n.unavailable())
 		return
 	}
-	n.mu.Lock()
-	leader, l := n.leader, n.links[n.leader]
-	n.mu.Unlock()
-	if leader == n.cfg.Self {
+	if t != nil {
 		_ = n.post(n.ctx, nil, zab.SyncRequest{From: n.cfg.Self, ID: tag})
 		return
 	}
@@ -281,16 +299,13 @@ func (n *Node) Sync(ctx context.Context) error {
 // Ask puts a question to the leader's state machine (zab.Conversation). done is
 // called exactly once, from any goroutine, possibly before Ask returns.
 func (n *Node) Ask(question []byte, done func(answer []byte, err error)) {
-	w := n.current()
+	w, t, l := n.way()
 	tag := n.tag.Add(1)
 	if !w.ask(tag, done) {
 		done(nil, n.unavailable())
 		return
 	}
-	n.mu.Lock()
-	leader, l := n.leader, n.links[n.leader]
-	n.mu.Unlock()
-	if leader == n.cfg.Self {
+	if t != nil {
 		talk, ok := n.machine.(zab.Conversation)
 		if !ok {
 			panic("quorum: Ask, but the state machine answers no questions (zab.Conversation)")

@@ -106,6 +106,9 @@ func (p *Peer) Step(now time.Duration, in zab.Input, out *zab.Effects) {
 	}
 	switch in := in.(type) {
 	case Notified:
+		if p.state == ensemble.Looking && !p.started {
+			return // we are nothing at the moment, and have no vote to answer with
+		}
 		p.elect(now, fle.Receive{From: in.From, Notification: in.Notification}, out)
 		return
 	case Reachable:
@@ -113,7 +116,9 @@ func (p *Peer) Step(now time.Duration, in zab.Input, out *zab.Effects) {
 		return
 	case Delivered:
 		p.begin(now, out)
-		p.elect(now, fle.Tick{Delivered: in.Any}, out)
+		if p.started {
+			p.elect(now, fle.Tick{Delivered: in.Any}, out)
+		}
 		return
 	}
 	p.journal.Observe(in)

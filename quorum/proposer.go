@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/quorate/quorate/ensemble"
@@ -10,13 +11,18 @@ import (
 
 // Limits of the proposer.
 const (
-	queueBytesMax       = 32 << 20 // requests that wait to be prepared; links and clients wait then
-	batchEntriesMax     = 2_000    // entries of one proposal
+	queueBytesMax       = 512 << 20 // more waits only if servers ignore their credit
+	batchEntriesMax     = 2_000     // entries of one proposal
 	batchBytesMax       = 1 << 20
-	outstandingTxnsMax  = 20_000 // proposed and not committed
+	txnBytesMax         = 4 * RequestBytesMax // less than a log record and a frame can hold
+	outstandingTxnsMax  = 20_000              // proposed and not committed
 	outstandingBytesMax = 64 << 20
 	requestBytesExtra   = 64 // what a queued request costs besides its data
 )
+
+// term is one leadership of this server. Requests belong to one, so that none
+// is executed in a later one.
+type term struct{ _ byte }
 
 // proposer turns requests into transactions on the leader: one goroutine, so
 // that each is prepared knowing all before it, and in batches, so that a log
@@ -25,11 +31,11 @@ type proposer struct {
 	node *Node
 
 	mu    sync.Mutex
-	queue []zab.Entry // Data is the request
+	term  *term
+	epoch ensemble.Epoch // of the term once it is established and applied; 0 before
+	queue []zab.Entry    // Data is the request
 	bytes int
-	epoch ensemble.Epoch // of the leadership that takes requests; 0 for none
 	wake  chan struct{}
-	room  signal
 
 	// Of the run goroutine alone:
 	next     ensemble.Zxid
@@ -46,43 +52,48 @@ type flight struct {
 
 func newProposer(n *Node) *proposer { return &proposer{node: n, wake: make(chan struct{}, 1)} }
 
-// begin lets requests in: this server leads epoch, and has applied its history.
-func (p *proposer) begin(epoch ensemble.Epoch) {
+// open begins a term: requests are queued from now on. Followers may know before
+// we do that we are established.
+func (p *proposer) open(t *term) {
 	p.mu.Lock()
-	p.epoch = epoch
+	p.term, p.epoch, p.queue, p.bytes = t, 0, nil, 0
+	p.mu.Unlock()
+}
+
+// begin lets the requests of a term be prepared: it is established as epoch, and
+// this server has applied its history.
+func (p *proposer) begin(t *term, epoch ensemble.Epoch) {
+	p.mu.Lock()
+	if p.term == t {
+		p.epoch = epoch
+	}
 	p.mu.Unlock()
 	notify(p.wake)
 }
 
 // end drops all requests and takes no more.
 func (p *proposer) end() {
-	p.mu.Lock()
-	p.epoch, p.queue, p.bytes = 0, nil, 0
-	p.mu.Unlock()
-	p.room.notify()
+	p.open(nil)
 	p.node.committedSignal.notify()
 	notify(p.wake)
 }
 
-// add queues a request. It blocks while too many wait.
-func (p *proposer) add(ctx context.Context, origin zab.Origin, request []byte) error {
-	for {
-		room := p.room.wait()
-		p.mu.Lock()
-		if p.bytes < queueBytesMax {
-			p.queue = append(p.queue, zab.Entry{Origin: origin, Data: request})
-			p.bytes += len(request) + requestBytesExtra
-			p.mu.Unlock()
-			notify(p.wake)
-			return nil
-		}
-		p.mu.Unlock()
-		select {
-		case <-room:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// add queues a request of a term, or forgets it if that is over. It never blocks.
+func (p *proposer) add(t *term, origin zab.Origin, request []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case t == nil || p.term != t:
+		return nil
+	case len(request) > RequestBytesMax:
+		return fmt.Errorf("a request of %d bytes from server %d: %w", len(request), origin.Server, ErrTooLarge)
+	case p.bytes > queueBytesMax:
+		return fmt.Errorf("%d MiB of requests wait: server %d asks for too much at once", p.bytes>>20, origin.Server)
 	}
+	p.queue = append(p.queue, zab.Entry{Origin: origin, Data: request})
+	p.bytes += len(request) + requestBytesExtra
+	notify(p.wake)
+	return nil
 }
 
 // take returns the next batch, or nil while there is no leadership to serve.
@@ -109,7 +120,6 @@ func (p *proposer) take() (ensemble.Epoch, []zab.Entry) {
 func (p *proposer) run(ctx context.Context) error {
 	for {
 		epoch, batch := p.take()
-		p.room.notify()
 		if epoch != p.serving {
 			p.start(epoch)
 		}
@@ -121,13 +131,19 @@ func (p *proposer) run(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := p.waitCommitted(ctx); err != nil {
-			return nil //nolint:nilerr // the node is closing
-		}
-		first := p.next
-		entries := p.prepare(batch)
-		if err := p.node.post(ctx, nil, zab.Propose{First: first, Entries: entries}); err != nil {
-			return nil //nolint:nilerr // the node is closing
+		for len(batch) > 0 {
+			if p.waitCommitted(ctx) != nil || p.node.syncer.waitRoom(ctx) != nil {
+				return nil // the node is closing
+			}
+			first := p.next
+			n, err := p.prepare(batch)
+			if err != nil {
+				return err
+			}
+			if p.node.post(ctx, nil, zab.Propose{First: first, Entries: batch[:n:n]}) != nil {
+				return nil
+			}
+			batch = batch[n:]
 		}
 	}
 }
@@ -141,19 +157,26 @@ func (p *proposer) start(epoch ensemble.Epoch) {
 	}
 }
 
-func (p *proposer) prepare(batch []zab.Entry) []zab.Entry {
+// prepare makes transactions of requests, until they are enough for one proposal,
+// and returns how many.
+func (p *proposer) prepare(batch []zab.Entry) (int, error) {
 	machine, ok := p.node.machine.(zab.Preparer)
-	bytes := 0
-	for i := range batch {
+	n, bytes := 0, 0
+	for n < len(batch) && (n == 0 || bytes < batchBytesMax) {
 		if ok {
-			batch[i].Data = machine.Prepare(p.next, batch[i].Origin, batch[i].Data)
+			batch[n].Data = machine.Prepare(p.next, batch[n].Origin, batch[n].Data)
 		}
-		bytes += len(batch[i].Data)
+		size := len(batch[n].Data)
+		if size > txnBytesMax {
+			return 0, fmt.Errorf("the state machine made a transaction of %d bytes of a request; %d are the limit", size, txnBytesMax)
+		}
+		bytes += size
 		p.next++
+		n++
 	}
 	p.inFlight = append(p.inFlight, flight{p.next - 1, bytes})
 	p.flying += bytes
-	return batch
+	return n, nil
 }
 
 // waitCommitted blocks while too much is proposed and not committed, or until

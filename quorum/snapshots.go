@@ -121,10 +121,13 @@ func (s *snapshots) write(ctx context.Context, job snapshotJob) error {
 	if err := w.Commit(); err != nil {
 		return err
 	}
+	s.node.log.Debug("snapshot written", "zxid", job.at.Zxid.String(), "bytes", n)
+	if s.node.transfers.Load() > 0 {
+		return nil // a learner is being sent what a purge might take; the next one will do
+	}
 	base, err := s.node.store.Purge()
 	if err != nil {
 		return fmt.Errorf("purge: %w", err)
 	}
-	s.node.log.Debug("snapshot written", "zxid", job.at.Zxid.String(), "bytes", n)
 	return s.node.post(ctx, nil, zab.Purged{Base: base})
 }

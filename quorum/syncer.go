@@ -21,7 +21,7 @@ type syncer struct {
 	mu    sync.Mutex
 	queue []zab.Effect
 	bytes int
-	held  bool          // a received snapshot is not installed yet
+	held  bool          // a snapshot is not installed yet, or the log not truncated
 	room  chan struct{} // closed when the backlog falls below its limit; nil if nobody waits
 	wake  chan struct{}
 
@@ -43,6 +43,9 @@ func (s *syncer) push(e zab.Effect) {
 		e = installReceived{in, s.incoming}
 		s.incoming = nil
 	}
+	if _, ok := e.(zab.Truncate); ok {
+		s.held = true
+	}
 	s.queue = append(s.queue, e)
 	if a, ok := e.(zab.Append); ok {
 		for i := range a.Txns {
@@ -53,8 +56,8 @@ func (s *syncer) push(e zab.Effect) {
 	notify(s.wake)
 }
 
-// waitRoom blocks while too much waits for the disk, or a snapshot is being
-// installed: what comes behind one waits on the network rather than in memory.
+// waitRoom blocks while too much waits for the disk, or the history is being
+// replaced: what comes behind that waits on the network rather than in memory.
 func (s *syncer) waitRoom(ctx context.Context) error {
 	for {
 		s.mu.Lock()
@@ -91,10 +94,15 @@ func (s *syncer) makeRoom() {
 	}
 }
 
-// setIncoming hands over a snapshot that a link has received; nil drops one that
-// nobody wants any more.
-func (s *syncer) setIncoming(w *storage.SnapshotWriter) {
+// setIncoming hands over a snapshot that a link of a role has received; nil drops
+// one that nobody wants any more. Of a role that is over none is taken.
+func (s *syncer) setIncoming(role context.Context, w *storage.SnapshotWriter) {
 	s.mu.Lock()
+	if w != nil && role.Err() != nil {
+		s.mu.Unlock()
+		_ = w.Abort()
+		return
+	}
 	old := s.incoming
 	s.incoming, s.held = w, w != nil
 	s.makeRoom()
@@ -127,7 +135,7 @@ func (s *syncer) abandon() {
 			_ = in.snapshot.Abort()
 		}
 	}
-	s.setIncoming(nil)
+	s.setIncoming(context.Background(), nil)
 }
 
 // write carries out a batch in order. Appends are synced together, before
@@ -185,6 +193,7 @@ func (s *syncer) write(ctx context.Context, batch []zab.Effect) error {
 }
 
 func (s *syncer) truncate(ctx context.Context, e zab.Truncate) error {
+	defer s.installed()
 	to, err := positionOf(s.node.store, e.To)
 	if err != nil {
 		return fmt.Errorf("truncate to %v: %w", e.To, err)
@@ -207,10 +216,13 @@ func (s *syncer) install(ctx context.Context, e installReceived) error {
 		return nil //nolint:nilerr // the node is closing
 	}
 	defer s.node.snapshots.resume()
-	if err := s.node.store.Install(w); err != nil {
-		return fmt.Errorf("install snapshot at %v: %w", e.At.Zxid, err)
+	install := func() error {
+		if err := s.node.store.Install(w); err != nil {
+			return fmt.Errorf("install snapshot at %v: %w", e.At.Zxid, err)
+		}
+		return nil
 	}
-	if err := s.node.applier.restore(ctx); err != nil {
+	if err := s.node.applier.restore(ctx, install); err != nil {
 		return err
 	}
 	return s.node.post(ctx, nil, zab.Installed(e.Install))

@@ -18,6 +18,16 @@ type LinkDown struct {
 	Err  error
 }
 
+// Progress says that something has come from a peer that is no packet for the
+// core: a piece of a snapshot.
+type Progress struct{ Peer ensemble.ServerID }
+
+// Unreachable says that the leader cannot be connected to.
+type Unreachable struct {
+	Peer ensemble.ServerID
+	Err  error
+}
+
 // Received is a packet from a peer. The core keeps the packet's slices.
 type Received struct {
 	From   ensemble.ServerID
@@ -68,6 +78,8 @@ type Tick struct{}
 
 func (LinkUp) Input()      {}
 func (LinkDown) Input()    {}
+func (Progress) Input()    {}
+func (Unreachable) Input() {}
 func (Received) Input()    {}
 func (Durable) Input()     {}
 func (Truncated) Input()   {}

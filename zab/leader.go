@@ -89,6 +89,8 @@ type Leader struct {
 	syncs      []pendingSync
 
 	deadline  time.Duration // for discovery and synchronization
+	synced    ensemble.Zxid // how far our own disk was when it last made progress
+	progress  time.Duration // and when that was
 	lacksFrom time.Duration // since when too few voters are linked; -1 if enough are
 	proposal  struct{ last, min, max int }
 }
@@ -108,6 +110,7 @@ func Lead(cfg Config, journal *Journal, now time.Duration, out *Effects) *Leader
 		epoch:     journal.epochs.Accepted + 1,
 		members:   map[ensemble.ServerID]*member{},
 		deadline:  now + cfg.initLimit(),
+		progress:  now,
 		lacksFrom: now,
 		origin:    journal.Last(),
 		claim:     journal.claim(),
@@ -132,6 +135,10 @@ func (l *Leader) Step(now time.Duration, in Input, out *Effects) {
 	case LinkDown:
 		l.remove(in.Peer)
 		l.checkLinks(now, out)
+	case Progress:
+		if m := l.members[in.Peer]; m != nil {
+			m.heard = now
+		}
 	case Received:
 		l.receive(now, in.From, in.Packet, out)
 	case Durable:
@@ -273,14 +280,18 @@ func (l *Leader) tick(now time.Duration, out *Effects) {
 	if l.over {
 		return
 	}
-	if l.phase != broadcast && now >= l.deadline {
+	if l.phase != broadcast && now >= l.deadline && !l.synchronizing(now) {
 		l.resign(out, "%v took longer than initLimit (%v)", l.phase, l.cfg.initLimit())
+		return
+	}
+	if l.diskHangs(now) {
+		l.resign(out, "our own disk has finished nothing behind %v for syncLimit (%v)", l.synced, l.cfg.syncLimit())
 		return
 	}
 	for _, id := range slices.Clone(l.order) {
 		m := l.members[id]
 		switch {
-		case m.stage < forwarded && now-m.heard > l.cfg.initLimit() && l.phase == broadcast:
+		case m.stage < synced && now-m.heard > l.cfg.initLimit():
 			l.drop(id, "silent for initLimit before it was synchronized", out)
 		case m.stage >= synced && now-m.heard > l.cfg.syncLimit():
 			l.drop(id, "silent for syncLimit", out)
@@ -296,6 +307,26 @@ func (l *Leader) tick(now time.Duration, out *Effects) {
 		l.pings = now
 		l.ping(out)
 	}
+}
+
+// synchronizing reports whether a voter is on its way to our history, however
+// long that takes, and shows that it lives.
+func (l *Leader) synchronizing(now time.Duration) bool {
+	for _, m := range l.members {
+		if m.stage == forwarded && !m.observer && now-m.heard <= l.cfg.syncLimit() {
+			return true
+		}
+	}
+	return false
+}
+
+// diskHangs reports whether our log waits for a disk that does nothing. Our
+// followers may well go on, but our clients cannot.
+func (l *Leader) diskHangs(now time.Duration) bool {
+	if z := l.journal.durableZxid; z != l.synced || z == l.journal.Last().Zxid {
+		l.synced, l.progress = z, now
+	}
+	return now-l.progress > l.cfg.syncLimit()
 }
 
 // ping starts a heartbeat round.

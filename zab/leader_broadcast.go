@@ -8,6 +8,9 @@ import (
 	"github.com/quorate/quorate/ensemble"
 )
 
+// syncsMax is how many syncs may wait for a quorum at a time.
+const syncsMax = 1 << 18
+
 // This file is the established leader: proposals, acknowledgements, commits and
 // the heartbeat rounds that confirm a sync.
 
@@ -70,7 +73,10 @@ func (l *Leader) onAck(now time.Duration, from ensemble.ServerID, m *member, p P
 		l.activate(out)
 		l.advance(out)
 	case m.stage >= synced && !m.observer:
-		if p.Zxid > l.journal.Last().Zxid {
+		if p.Zxid == ensemble.NewZxid(l.epoch, 0) {
+			return // of UPTODATE, as ZooKeeper's followers do
+		}
+		if p.Zxid > m.acked && !l.journal.shape.Contains(p.Zxid) {
 			l.drop(from, fmt.Sprintf("acknowledged %v, which was never proposed", p.Zxid), out)
 			return
 		}
@@ -132,6 +138,12 @@ func (l *Leader) commit(z ensemble.Zxid, out *Effects) {
 // been established when it came, and when all that was proposed then is committed.
 func (l *Leader) sync(in SyncRequest, out *Effects) {
 	if l.phase != broadcast {
+		return
+	}
+	if len(l.syncs) >= syncsMax {
+		if in.From != l.cfg.Self {
+			l.drop(in.From, "asks for too many syncs at once", out)
+		}
 		return
 	}
 	s := pendingSync{SyncRequest: in, upTo: l.journal.Last().Zxid}

@@ -75,6 +75,10 @@ func (l *Leader) onAckEpoch(now time.Duration, from ensemble.ServerID, m *member
 		l.drop(from, "an ACKEPOCH out of turn", out)
 		return
 	}
+	if !p.Shape().valid(runsMax) {
+		l.drop(from, "an ACKEPOCH whose history cannot be", out)
+		return
+	}
 	m.stage, m.history = promised, p.Shape()
 	// Epoch NoEpoch means that it had accepted this epoch before, perhaps from
 	// another leader: it must not count, so that only one leader per epoch can

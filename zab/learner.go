@@ -72,6 +72,12 @@ func (l *Learner) Step(now time.Duration, in Input, out *Effects) {
 		}
 	case LinkDown:
 		l.resign(out, "lost the leader: %v", in.Err)
+	case Unreachable:
+		if l.step == connecting {
+			l.resign(out, "cannot connect to leader %d: %v", in.Peer, in.Err)
+		}
+	case Progress:
+		l.heard = now
 	case Received:
 		l.heard = now
 		l.receive(in.Packet, out)
@@ -128,7 +134,9 @@ func (l *Learner) receive(p Packet, out *Effects) {
 	case Ping:
 		l.send(Packet{Type: Ping, Zxid: p.Zxid, ID: p.ID}, out)
 	case Sync:
-		if l.step == serving {
+		if p.Zxid > l.journal.committed {
+			l.resign(out, "SYNC up to %v, but only %v is committed here", p.Zxid, l.journal.committed)
+		} else if l.step == serving {
 			out.Add(SyncPoint{ID: p.ID, UpTo: p.Zxid})
 		}
 	default:
@@ -162,7 +170,7 @@ func (l *Learner) onLeaderInfo(p Packet, out *Effects) {
 
 func (l *Learner) promise(out *Effects) {
 	l.step = waiting
-	s := l.journal.shape.Clone()
+	s := l.journal.shape.recent(runsMax)
 	l.send(Packet{Type: AckEpoch, At: s.Last(), Epoch: l.answer, Base: s.Base, Runs: s.Runs}, out)
 }
 
@@ -221,7 +229,7 @@ func (l *Learner) replaced(out *Effects) {
 // onTxns appends transactions. They must continue the log, in zxid and in
 // chain; a gap ends the link (I7), and a chain that differs stops the server.
 func (l *Learner) onTxns(p Packet, out *Effects) {
-	if l.step < catchingUp {
+	if l.step < catchingUp || p.Type == Inform && !l.observer || p.Type == Proposal && l.observer && l.step > catchingUp {
 		l.outOfTurn(p, out)
 		return
 	}
@@ -247,8 +255,8 @@ func (l *Learner) onTxns(p Packet, out *Effects) {
 		}
 		l.journal.append(txns, out)
 	}
-	if p.Type == Inform {
-		l.onCommit(last.Zxid, out)
+	if p.Type == Inform && len(p.Txns) > 0 {
+		l.onCommit(p.Txns[len(p.Txns)-1].Zxid, out)
 	}
 }
 
@@ -259,8 +267,8 @@ func (l *Learner) onCommit(z ensemble.Zxid, out *Effects) {
 		l.resign(out, "a COMMIT out of turn")
 		return
 	}
-	if z > l.journal.Last().Zxid {
-		l.resign(out, "COMMIT of %v, but the log ends at %v", z, l.journal.Last().Zxid)
+	if z > l.journal.committed && !l.journal.shape.Contains(z) {
+		l.resign(out, "COMMIT of %v, which the log %v does not have", z, l.journal.shape)
 		return
 	}
 	l.seen = max(l.seen, z)
@@ -270,15 +278,17 @@ func (l *Learner) onCommit(z ensemble.Zxid, out *Effects) {
 }
 
 // onNewLeader adopts the leader's history: it goes to disk, then the epoch, in
-// the order of the effects; then NEWLEADER is acknowledged.
+// the order of the effects; then NEWLEADER is acknowledged. A snapshot may be
+// newer than the end of the history that NEWLEADER speaks of: it is captured when
+// its turn on the link comes.
 func (l *Learner) onNewLeader(p Packet, out *Effects) {
 	last := l.journal.Last()
 	switch {
 	case l.step != catchingUp || p.Zxid.Epoch() != l.epoch:
 		l.outOfTurn(p, out)
-	case p.At.Zxid != last.Zxid:
+	case p.At.Zxid != last.Zxid && !(l.mode == "SNAP" && last.Zxid > p.At.Zxid):
 		l.resign(out, "NEWLEADER says that the history ends at %v, but it ends at %v", p.At.Zxid, last.Zxid)
-	case p.At.Chain != 0 && p.At.Chain != last.Chain:
+	case p.At.Zxid == last.Zxid && p.At.Chain != 0 && p.At.Chain != last.Chain:
 		l.halt(out, "the history of leader %d up to %v differs from ours (chained hash): one of the two is damaged; compare them, then wipe the wrong one", l.leader, last.Zxid)
 	default:
 		l.step = adopting
@@ -287,7 +297,7 @@ func (l *Learner) onNewLeader(p Packet, out *Effects) {
 }
 
 func (l *Learner) onUpToDate(p Packet, out *Effects) {
-	if l.step != almostThere || p.Zxid > l.journal.Last().Zxid {
+	if l.step != almostThere || p.Zxid > l.journal.committed && !l.journal.shape.Contains(p.Zxid) {
 		l.outOfTurn(p, out)
 		return
 	}

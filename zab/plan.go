@@ -33,23 +33,32 @@ func PlanSync(leader, learner Shape) Plan {
 	}
 }
 
-// common returns the highest zxid that both shapes contain.
+// runsMax is how many runs a learner tells of its history. There is one for
+// each epoch, and logs are purged.
+const runsMax = 10_000
+
+// common returns the highest zxid that both shapes contain. It walks both from
+// their ends; the bases are stretches of one.
 func common(a, b Shape) (ensemble.Zxid, bool) {
-	best, found := ensemble.Zxid(0), false
-	consider := func(z ensemble.Zxid) {
-		if (!found || z > best) && a.Contains(z) && b.Contains(z) {
-			best, found = z, true
+	i, j := len(a.Runs)-1, len(b.Runs)-1
+	for i >= -1 && j >= -1 {
+		x, y := a.stretch(i), b.stretch(j)
+		if z := min(x.Last, y.Last); z >= x.First && z >= y.First {
+			return z, true
+		}
+		if x.Last > y.Last {
+			i--
+		} else {
+			j--
 		}
 	}
-	consider(a.Base.Zxid)
-	consider(b.Base.Zxid)
-	for _, r := range a.Runs {
-		consider(r.First)
-		consider(r.Last)
+	return 0, false
+}
+
+// stretch returns run i, or the base for -1.
+func (s Shape) stretch(i int) Run {
+	if i < 0 {
+		return Run{First: s.Base.Zxid, Last: s.Base.Zxid}
 	}
-	for _, r := range b.Runs {
-		consider(r.First)
-		consider(r.Last)
-	}
-	return best, found
+	return s.Runs[i]
 }

@@ -43,6 +43,29 @@ func (s Shape) Append(txn Txn) Shape {
 	return s
 }
 
+// recent returns a copy that has at most n runs, the newest; what is before them
+// is its base.
+func (s Shape) recent(n int) Shape {
+	if extra := len(s.Runs) - n; extra > 0 {
+		end := s.Runs[extra-1]
+		s = Shape{Base: Position{end.Last, end.Chain}, Runs: s.Runs[extra:]}
+	}
+	return s.Clone()
+}
+
+// valid reports whether this can be a history: runs in order, none empty, at
+// most n of them.
+func (s Shape) valid(n int) bool {
+	last := s.Base.Zxid
+	for _, r := range s.Runs {
+		if r.First <= last || r.Last < r.First || r.First.Epoch() != r.Last.Epoch() {
+			return false
+		}
+		last = r.Last
+	}
+	return len(s.Runs) <= n && s.Base.Zxid >= 0
+}
+
 // Clone returns a copy that shares nothing.
 func (s Shape) Clone() Shape { s.Runs = slices.Clone(s.Runs); return s }
 
