@@ -10,8 +10,13 @@ import (
 	"github.com/quorate/quorate/zab/storage"
 )
 
-// backlogBytesMax is how much may wait for the disk before links stop being read.
-const backlogBytesMax = 16 << 20
+// backlogBytesMax is how much may wait for the disk before links stop being read;
+// syncBytesMax is how much is appended at most before it is synced and reported,
+// so that a slow disk shows progress.
+const (
+	backlogBytesMax = 16 << 20
+	syncBytesMax    = 4 << 20
+)
 
 // syncer is the one goroutine that writes to the disk. It takes what has come
 // meanwhile as one batch, so that one fdatasync serves all of it.
@@ -48,12 +53,18 @@ func (s *syncer) push(e zab.Effect) {
 	}
 	s.queue = append(s.queue, e)
 	if a, ok := e.(zab.Append); ok {
-		for i := range a.Txns {
-			s.bytes += a.Txns[i].Bytes()
-		}
+		s.bytes += bytesOf(a.Txns)
 	}
 	s.mu.Unlock()
 	notify(s.wake)
+}
+
+func bytesOf(txns []zab.Txn) int {
+	n := 0
+	for i := range txns {
+		n += txns[i].Bytes()
+	}
+	return n
 }
 
 // waitRoom blocks while too much waits for the disk, or the history is being
@@ -142,12 +153,12 @@ func (s *syncer) abandon() {
 // anything else that follows them, and before they are reported.
 func (s *syncer) write(ctx context.Context, batch []zab.Effect) error {
 	store := s.node.store
-	ticket, dirty := uint64(0), false
+	ticket, dirty := uint64(0), 0
 	settle := func() error {
-		if !dirty {
+		if dirty == 0 {
 			return nil
 		}
-		dirty = false
+		dirty = 0
 		if err := store.Sync(); err != nil {
 			return err
 		}
@@ -159,10 +170,16 @@ func (s *syncer) write(ctx context.Context, batch []zab.Effect) error {
 			if err := store.Append(e.Txns, e.Committed); err != nil {
 				return err
 			}
-			ticket, dirty = e.Ticket, true
+			ticket = e.Ticket
+			dirty += bytesOf(e.Txns)
 			s.node.applier.poke()
 			s.node.appended.notify()
-			continue
+			if dirty < syncBytesMax {
+				continue
+			}
+			if err := settle(); err != nil {
+				return err
+			}
 		case zab.SaveEpochs:
 			if err := settle(); err != nil {
 				return err

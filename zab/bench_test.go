@@ -175,34 +175,39 @@ func (s *server) perform(out *Effects) {
 // finish lets the disk do all that waits.
 func (s *server) finish() {
 	for len(s.disk) > 0 {
-		effect := s.disk[0]
-		s.disk = s.disk[1:]
-		switch e := effect.(type) {
-		case Append:
-			s.trace = append(s.trace, fmt.Sprintf("synced %v", e.Txns[len(e.Txns)-1].Zxid))
-			s.input(Durable{e.Ticket})
-		case SaveEpochs:
-			s.epochs = e.Epochs
-			s.trace = append(s.trace, fmt.Sprintf("epochs %d/%d", e.Epochs.Accepted, e.Epochs.Current))
-			s.input(Durable{e.Ticket})
-		case Truncate:
-			n := 0
-			for n < len(s.log) && s.log[n].Zxid <= e.To {
-				n++
-			}
-			last := Position{}
-			if n > 0 {
-				last = Position{s.log[n-1].Zxid, s.log[n-1].Chain}
-			}
-			// Proposals that came meanwhile are held by the core.
-			s.log = s.log[:n]
-			s.trace = append(s.trace, fmt.Sprintf("truncated %v", e.To))
-			s.input(Truncated{e.Ticket, last})
-		case Install:
-			s.log = nil
-			s.trace = append(s.trace, fmt.Sprintf("installed %v", e.At.Zxid))
-			s.input(Installed(e))
+		s.finishOne()
+	}
+}
+
+// finishOne lets the disk do one thing.
+func (s *server) finishOne() {
+	effect := s.disk[0]
+	s.disk = s.disk[1:]
+	switch e := effect.(type) {
+	case Append:
+		s.trace = append(s.trace, fmt.Sprintf("synced %v", e.Txns[len(e.Txns)-1].Zxid))
+		s.input(Durable{e.Ticket})
+	case SaveEpochs:
+		s.epochs = e.Epochs
+		s.trace = append(s.trace, fmt.Sprintf("epochs %d/%d", e.Epochs.Accepted, e.Epochs.Current))
+		s.input(Durable{e.Ticket})
+	case Truncate:
+		n := 0
+		for n < len(s.log) && s.log[n].Zxid <= e.To {
+			n++
 		}
+		last := Position{}
+		if n > 0 {
+			last = Position{s.log[n-1].Zxid, s.log[n-1].Chain}
+		}
+		// Proposals that came meanwhile are held by the core.
+		s.log = s.log[:n]
+		s.trace = append(s.trace, fmt.Sprintf("truncated %v", e.To))
+		s.input(Truncated{e.Ticket, last})
+	case Install:
+		s.log = nil
+		s.trace = append(s.trace, fmt.Sprintf("installed %v", e.At.Zxid))
+		s.input(Installed(e))
 	}
 }
 

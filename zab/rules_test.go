@@ -496,3 +496,173 @@ func TestLeader_HostilePacketsDropOneLearner(t *testing.T) {
 		assert.True(t, said(l, "commit 0x100000001"), "the rest goes on after %v", p)
 	}
 }
+
+func TestRule2_NothingIsAcknowledgedWhenOnlyTheHistoryIsOnDisk(t *testing.T) {
+	b := newBench(t, 3, 0)
+	b.history(1, Epochs{Accepted: 1, Current: 1}, z(1, 1), z(1, 2))
+	b.history(2, Epochs{Accepted: 1, Current: 1}, z(1, 1))
+	l := b.lead(1)
+	f := b.follow(2, 1)
+	f.slow = true
+	b.settle()
+	f.finish() // acceptedEpoch
+	l.slow = true
+	b.settle()
+	require.Len(t, f.disk, 2) // the history, then currentEpoch
+	f.finishOne()
+	b.settle()
+	assert.False(t, said(f, "ACK 0x200000000"), "currentEpoch is not on disk")
+	f.finish()
+	b.settle()
+	assert.True(t, said(f, "ACK 0x200000000"))
+	assert.Zero(t, l.established, "the leader's own currentEpoch is not on disk")
+	l.finish()
+	assert.Equal(t, ensemble.Epoch(2), l.established)
+}
+
+// ZooKeeper's followers acknowledge UPTODATE by a second ACK of (epoch, 0). It
+// must not become a commit point.
+func TestLeader_SecondAckOfTheEpochCommitsNothing(t *testing.T) {
+	b := newBench(t, 3, 0)
+	b.history(1, Epochs{Accepted: 1, Current: 1}, z(1, 1))
+	l := b.lead(1)
+	b.follow(2, 1)
+	b.settle()
+	l.propose("a")
+	l.input(Received{From: 2, Packet: Packet{Type: Ack, Zxid: z(2, 0)}})
+	assert.Equal(t, z(1, 1), l.journal.Committed())
+	assert.False(t, said(l, "drop"))
+}
+
+func TestLeader_ResignsWhenItsOwnDiskHangs(t *testing.T) {
+	b := newBench(t, 3, 0)
+	l := b.lead(1)
+	b.follow(2, 1)
+	b.follow(3, 1)
+	b.settle()
+	l.slow = true
+	l.propose("a")
+	for range 60 {
+		b.settle()
+		b.pass(100 * time.Millisecond)
+	}
+	assert.Contains(t, l.ended, "our own disk")
+}
+
+func TestLeader_RefusesHistoriesThatCannotBe(t *testing.T) {
+	for name, runs := range map[string][]Run{
+		"inverted":      {{First: z(1, 5), Last: z(1, 1)}},
+		"overlapping":   {{First: z(1, 1), Last: z(1, 5)}, {First: z(1, 3), Last: z(1, 9)}},
+		"descending":    {{First: z(2, 1), Last: z(2, 5)}, {First: z(1, 1), Last: z(1, 5)}},
+		"across epochs": {{First: z(1, 1), Last: z(2, 5)}},
+		"too many":      make([]Run, runsMax+1),
+	} {
+		b := newBench(t, 3, 0)
+		l := b.lead(1)
+		b.follow(2, 1)
+		b.settle()
+		b.follow(3, 1)
+		b.deliver(3, 1, -1)
+		l.input(Received{From: 3, Packet: Packet{Type: AckEpoch, Runs: runs}})
+		assert.True(t, said(l, "drop 3: an ACKEPOCH whose history cannot be"), name)
+	}
+}
+
+func (b *bench) learner(id ensemble.ServerID, step learnerStep) *server {
+	s := b.servers[id]
+	s.learner = Follow(b.config(id), s.journal, 1, 0)
+	s.learner.step, s.learner.epoch = step, max(2, s.journal.epochs.Accepted)
+	return s
+}
+
+func TestLearner_RefusesALowerEpochThanItHasAccepted(t *testing.T) {
+	b := newBench(t, 3, 0)
+	b.history(2, Epochs{Accepted: 5, Current: 3}, z(3, 1))
+	f := b.learner(2, asking)
+	f.input(Received{From: 1, Packet: Packet{Type: LeaderInfo, Zxid: z(4, 0)}})
+	assert.Contains(t, f.ended, "accepted 5")
+	assert.Equal(t, Epochs{Accepted: 5, Current: 3}, f.epochs)
+}
+
+func TestLearner_HaltsWhenASnapshotIsOlderThanWhatIsCommitted(t *testing.T) {
+	b := newBench(t, 3, 0)
+	b.history(2, Epochs{Accepted: 2, Current: 1}, z(1, 1), z(1, 2))
+	f := b.learner(2, waiting)
+	f.journal.committed = z(1, 2)
+	f.input(Received{From: 1, Packet: Packet{Type: Snap, At: Position{Zxid: z(1, 1), Chain: 1}}})
+	assert.True(t, f.halted)
+}
+
+func TestLearner_HaltsWhenNewLeadersChainDiffers(t *testing.T) {
+	b := newBench(t, 3, 0)
+	b.history(2, Epochs{Accepted: 2, Current: 1}, z(1, 1))
+	f := b.learner(2, catchingUp)
+	f.input(Received{From: 1, Packet: Packet{Type: NewLeader, Zxid: z(2, 0), At: Position{Zxid: z(1, 1), Chain: 77}}})
+	assert.True(t, f.halted)
+	assert.Contains(t, f.ended, "chained hash")
+}
+
+// The snapshot is captured when its turn comes, and may be newer than the end of
+// the history that NEWLEADER was queued for.
+func TestLearner_NewLeaderMayLieBehindTheSnapshot(t *testing.T) {
+	b := newBench(t, 3, 0)
+	b.history(2, Epochs{Accepted: 2})
+	f := b.learner(2, waiting)
+	f.input(Received{From: 1, Packet: Packet{Type: Snap, At: Position{Zxid: z(2, 9), Chain: 5}}})
+	f.input(Received{From: 1, Packet: Packet{Type: NewLeader, Zxid: z(2, 0), At: Position{Zxid: z(2, 7), Chain: 3}}})
+	assert.Empty(t, f.ended)
+	assert.True(t, said(f, "ACK 0x200000000"))
+}
+
+func TestLearner_InformCommitsWhatItSaysAndNoMore(t *testing.T) {
+	b := newBench(t, 3, 1)
+	b.history(4, Epochs{Accepted: 2, Current: 2}, z(1, 1), z(1, 2), z(1, 3))
+	o := b.learner(4, serving)
+	o.input(Received{From: 1, Packet: Packet{Type: Inform, Txns: o.log[:2]}})
+	assert.Equal(t, z(1, 2), o.journal.Committed())
+	b.history(2, Epochs{Accepted: 2, Current: 2}, z(1, 1))
+	f := b.learner(2, serving)
+	f.input(Received{From: 1, Packet: Packet{Type: Inform}})
+	assert.Contains(t, f.ended, "INFORM out of turn")
+}
+
+func TestLearner_RefusesPhantoms(t *testing.T) {
+	for _, p := range []Packet{
+		{Type: CommitUpTo, Zxid: z(2, 0)}, {Type: CommitUpTo, Zxid: z(9, 9)}, {Type: Sync, Zxid: z(1, 2)},
+	} {
+		b := newBench(t, 3, 0)
+		b.history(2, Epochs{Accepted: 2, Current: 2}, z(1, 1), z(1, 2))
+		f := b.learner(2, serving)
+		f.input(Received{From: 1, Packet: p})
+		assert.NotEmpty(t, f.ended, p.String())
+		assert.Zero(t, f.journal.Committed())
+	}
+}
+
+func TestLearner_GivesUpALeaderThatCannotBeReached(t *testing.T) {
+	b := newBench(t, 3, 0)
+	f := b.learner(2, connecting)
+	f.input(Unreachable{Peer: 1})
+	assert.Contains(t, f.ended, "cannot connect")
+}
+
+// What an unsure server may hold against others is what its log shows.
+func TestUnsure_ClaimsNoMoreThanItsLogShows(t *testing.T) {
+	b := newBench(t, 3, 0)
+	b.history(1, Epochs{Accepted: 3, Current: 3, Unsure: true}, z(1, 1)) // has lost what it had of 3
+	b.history(2, Epochs{Accepted: 2, Current: 2}, z(1, 1), z(2, 1))
+	b.history(3, Epochs{Accepted: 1, Current: 1}, z(1, 1))
+	l := b.lead(1)
+	f := b.follow(2, 1)
+	b.follow(3, 1)
+	b.settle()
+	assert.True(t, said(l, "drop 2: its history"), "%q", l.trace)
+	assert.Len(t, f.log, 2)
+
+	b.servers[1].leader = nil
+	j := b.servers[1].journal
+	assert.Equal(t, ensemble.Epoch(1), j.claim())
+	s := b.learner(1, asking)
+	s.input(Received{From: 2, Packet: Packet{Type: LeaderInfo, Zxid: z(9, 0)}})
+	assert.True(t, said(s, "ACKEPOCH epoch=1"))
+}

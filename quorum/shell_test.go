@@ -1,0 +1,167 @@
+package quorum
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/fle"
+	"github.com/quorate/quorate/zab"
+	"github.com/quorate/quorate/zab/storage"
+)
+
+type nothing struct{}
+
+func (nothing) Apply(zab.Txn) any               { return nil }
+func (nothing) Snapshot() (zab.Snapshot, error) { return nil, nil }
+func (nothing) Restore(io.Reader) error         { return nil }
+
+// shell makes the parts of a node that runs nothing.
+func shell(t *testing.T) *Node {
+	t.Helper()
+	st, _, err := storage.Open(storage.Config{Dir: "/d", FS: storage.NewMemFS(), Initialize: true, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = st.Close() })
+	n := &Node{store: st, machine: nothing{}, log: slog.New(slog.DiscardHandler), waiting: newWaiting(), inbox: make(chan event, 100)}
+	n.ctx, n.cancel = context.WithCancelCause(context.Background())
+	t.Cleanup(func() { n.cancel(nil) })
+	n.roleCtx, n.role = context.WithCancel(n.ctx)
+	t.Cleanup(func() { n.role() })
+	n.syncer, n.applier, n.proposer = newSyncer(n), newApplier(n), newProposer(n)
+	n.snapshots = &snapshots{node: n, next: 1 << 30}
+	n.links = map[ensemble.ServerID]*link{}
+	return n
+}
+
+func TestProposer_RequestsOfAnEndedTermAreForgotten(t *testing.T) {
+	p := shell(t).proposer
+	old, now := &term{}, &term{}
+	p.open(old)
+	p.begin(old, 5)
+	require.NoError(t, p.add(old, zab.Origin{Server: 1, Tag: 1}, []byte("queued")))
+	p.end()
+	require.NoError(t, p.add(old, zab.Origin{Server: 1, Tag: 2}, []byte("late")))
+	p.open(now)
+	require.NoError(t, p.add(old, zab.Origin{Server: 1, Tag: 3}, []byte("later")))
+	require.NoError(t, p.add(now, zab.Origin{Server: 1, Tag: 4}, []byte("new")))
+	_, batch := p.take()
+	assert.Empty(t, batch, "not established yet")
+	p.begin(now, 9)
+	epoch, batch := p.take()
+	assert.Equal(t, ensemble.Epoch(9), epoch)
+	require.Len(t, batch, 1)
+	assert.Equal(t, uint64(4), batch[0].Origin.Tag)
+}
+
+// The applier may come to a role when the loop has left it.
+func TestProposer_BeginOfAnEndedTermServesNothing(t *testing.T) {
+	n := shell(t)
+	old, w := &term{}, newWaiting()
+	n.proposer.open(old)
+	n.proposer.end()
+	w.close()
+	require.NoError(t, n.applier.execute(n.ctx, &enterRole{zab.Role{State: ensemble.Leading, Epoch: 5}, w, old}))
+	assert.False(t, w.serving)
+	now := &term{}
+	n.proposer.open(now)
+	require.NoError(t, n.proposer.add(now, zab.Origin{Server: 2, Tag: 1}, nil))
+	epoch, batch := n.proposer.take()
+	assert.Zero(t, epoch)
+	assert.Empty(t, batch)
+}
+
+func TestProposer_ServersThatIgnoreTheirCreditAreCutOff(t *testing.T) {
+	p := shell(t).proposer
+	now := &term{}
+	p.open(now)
+	request := make([]byte, RequestBytesMax)
+	var err error
+	for range 2 * queueBytesMax / RequestBytesMax {
+		if err = p.add(now, zab.Origin{Server: 2}, request); err != nil {
+			break
+		}
+	}
+	require.ErrorContains(t, err, "server 2 asks for too much at once")
+	require.ErrorIs(t, p.add(now, zab.Origin{Server: 2}, make([]byte, RequestBytesMax+1)), ErrTooLarge)
+}
+
+func TestSyncer_SnapshotOfAnEndedRoleIsDropped(t *testing.T) {
+	n := shell(t)
+	w, err := n.store.CreateSnapshot(zab.Position{Zxid: ensemble.NewZxid(1, 1), Chain: 1})
+	require.NoError(t, err)
+	role := n.roleCtx
+	n.role()
+	n.syncer.setIncoming(role, w)
+	require.NoError(t, n.syncer.waitRoom(context.Background()), "the next role's links must not wait for it")
+	assert.Nil(t, n.syncer.incoming)
+}
+
+// A commit that cannot be must not make the applier wait forever.
+func TestApplier_RefusesACommitThatTheLogContradicts(t *testing.T) {
+	n := shell(t)
+	chain, txns := uint64(0), []zab.Txn(nil)
+	for _, z := range []ensemble.Zxid{ensemble.NewZxid(1, 1), ensemble.NewZxid(2, 1)} {
+		chain = zab.NextChain(chain, z, zab.Origin{}, nil)
+		txns = append(txns, zab.Txn{Zxid: z, Chain: chain})
+	}
+	require.NoError(t, n.store.Append(txns, 0))
+	err := n.applier.apply(n.ctx, ensemble.NewZxid(2, 0))
+	require.ErrorContains(t, err, "0x200000000 is committed, and the log goes on with 0x200000001")
+	assert.Equal(t, ensemble.NewZxid(1, 1), n.applier.at().Zxid)
+}
+
+// What comes by a link that is not the current one, or of a role that is over,
+// does not reach the peer.
+func TestLoop_AdmitsOnlyTheCurrentLinks(t *testing.T) {
+	n := shell(t)
+	old := &link{node: n, peer: 2, role: n.roleCtx, wake: make(chan struct{}, 1)}
+	now := &link{node: n, peer: 2, role: n.roleCtx, wake: make(chan struct{}, 1)}
+	n.links[2] = now
+	assert.True(t, n.admit(event{nil, zab.Tick{}}))
+	assert.True(t, n.admit(event{now, zab.Received{From: 2}}))
+	assert.False(t, n.admit(event{old, zab.Received{From: 2}}))
+	assert.False(t, n.admit(event{old, zab.LinkDown{Peer: 2}}))
+}
+
+// Rule 8 of spec section 8: no vote before the disk has done all that the old
+// role asked of it.
+func TestPeer_NoVoteBeforeTheDiskIsQuiet(t *testing.T) {
+	view, err := ensemble.ParseView("server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2")
+	require.NoError(t, err)
+	ballot, err := fle.NewBallot(fle.Config{Server: 1, View: view})
+	require.NoError(t, err)
+	p := NewPeer(zab.Config{Self: 1, View: view, TickTime: 1e9, InitLimitTicks: 10, SyncLimitTicks: 5}, zab.NewJournal(zab.Shape{}, zab.Epochs{}, 0), ballot)
+	var out zab.Effects
+	step := func(in zab.Input) []zab.Effect {
+		out.Reset()
+		p.Step(0, in, &out)
+		return out.List
+	}
+	vote := func(list []zab.Effect) (found bool) {
+		for _, e := range list {
+			if _, ok := e.(Notify); ok {
+				found = true
+			}
+		}
+		return found
+	}
+	require.True(t, vote(step(Delivered{})))
+	for _, from := range []ensemble.ServerID{2, 3} {
+		step(Notified{From: from, Notification: fle.Notification{Vote: fle.Vote{Leader: 3, Round: 1}, State: ensemble.Looking}})
+	}
+	require.Equal(t, ensemble.Following, p.state)
+	step(zab.LinkUp{Peer: 3})
+	saved := step(zab.Received{From: 3, Packet: zab.Packet{Type: zab.LeaderInfo, Zxid: ensemble.NewZxid(1, 0)}})
+	require.Len(t, saved, 1) // SaveEpochs, which the disk has not done
+	lost := step(zab.LinkDown{Peer: 3, Err: io.EOF})
+	require.Equal(t, ensemble.Looking, p.state)
+	assert.False(t, vote(lost), "votes while the disk is busy")
+	assert.False(t, vote(step(Delivered{})))
+	assert.Empty(t, step(Notified{From: 2, Notification: fle.Notification{Vote: fle.Vote{Leader: 2, Round: 2}, State: ensemble.Looking}}), "answers while it is nothing")
+	assert.True(t, vote(step(zab.Durable{Ticket: 1})))
+}
