@@ -102,6 +102,10 @@ func Start(ctx context.Context, cfg Config, machine zab.StateMachine) (*Node, er
 		_ = store.Close()
 		return nil, err
 	}
+	if found.Epochs.Unsure && cfg.View.IsVoter(cfg.Self) {
+		n.log.Warn("this server cannot vouch for its history (its disk is empty, or the end of its log was damaged): "+
+			"it counts only together with all other voters, until a leader has synchronized it", "voters", cfg.View.Voters())
+	}
 	n.run(ctx, found, electionPort)
 	return n, nil
 }
@@ -113,7 +117,7 @@ func (c *Config) log() *slog.Logger { return c.Logger.With("sid", c.Self) }
 // does.
 func (c *Config) storage() storage.Config {
 	return storage.Config{
-		Dir: c.Dir, LogDir: c.LogDir, FS: c.FS, Initialize: c.Initialize,
+		Dir: c.Dir, LogDir: c.LogDir, Server: c.Self, FS: c.FS, Initialize: c.Initialize,
 		SegmentBytes: c.LogSegmentBytes, SnapshotsRetained: c.SnapshotsRetained, TrustUnfinished: true, Logger: c.log(),
 	}
 }

@@ -57,6 +57,7 @@ type Server struct {
 	conns    map[*conn]struct{}
 	sessions map[int64]*conn // connections that have, or ask for, a session
 	perAddr  map[netip.Addr]int
+	refusals refusals
 	ids      session.Generator
 
 	trackMu  sync.Mutex
@@ -192,8 +193,7 @@ func (s *Server) join(nc net.Conn) {
 	}
 	if refused {
 		_ = nc.Close()
-		s.log.Warn("refusing a client: too many connections from its address; see maxClientCnxns",
-			"remote", remote, "connections", n, "limit", limit)
+		s.refusals.note(s.log, remote, n, limit)
 		return
 	}
 	go c.serve()
@@ -206,6 +206,32 @@ func remoteOf(nc net.Conn) netip.AddrPort {
 		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 	}
 	return netip.AddrPort{}
+}
+
+// refusals keeps clients that knock too often from filling the log.
+type refusals struct {
+	mu    sync.Mutex
+	last  time.Time
+	since int // refused and not logged
+}
+
+const refusalsEvery = 10 * time.Second
+
+func (r *refusals) note(log *slog.Logger, remote netip.AddrPort, connections, limit int) {
+	r.mu.Lock()
+	now := time.Now()
+	quiet := now.Sub(r.last) < refusalsEvery
+	more := r.since
+	if quiet {
+		r.since++
+	} else {
+		r.last, r.since = now, 0
+	}
+	r.mu.Unlock()
+	if !quiet {
+		log.Warn("refusing a client: too many connections from its address; see maxClientCnxns",
+			"remote", remote, "connections", connections, "limit", limit, "refusedBefore", more)
+	}
 }
 
 // forget takes a closing connection out of everything that could still send to

@@ -165,6 +165,7 @@ func (in *instance) startQuorum(ctx context.Context, group *errgroup.Group) erro
 	if in.view.IsVoter(in.cfg.ServerID) && in.cfg.Observer {
 		return fmt.Errorf("this server is to be an observer, but the ensemble has it as a participant: server.%d", in.cfg.ServerID)
 	}
+	in.log.Info("starting", "version", version(), "voters", in.view.Voters(), "dataDir", in.cfg.DataDir, "clients", in.cfg.ClientAddr)
 	in.server = server.New(server.Config{
 		Self: in.cfg.ServerID, Ensemble: in.ensembleName(), TickTime: in.cfg.TickTime,
 		MinSessionTimeout: in.cfg.MinSessionTimeout, MaxSessionTimeout: in.cfg.MaxSessionTimeout,

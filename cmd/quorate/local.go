@@ -21,6 +21,7 @@ import (
 
 	"github.com/quorate/quorate/ensemble"
 	"github.com/quorate/quorate/transport/gossip"
+	"github.com/quorate/quorate/zab/storage"
 )
 
 // localOptions are the flags of quorate local.
@@ -92,6 +93,11 @@ func runLocal(ctx context.Context, o localOptions, stdout, stderr io.Writer) err
 		defer func() { _ = os.RemoveAll(dir) }()
 		o.dir = dir
 	}
+	lock, err := lockLocal(o.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Close() }()
 	servers, err := prepareLocal(o)
 	if err != nil {
 		return err
@@ -106,8 +112,44 @@ func runLocal(ctx context.Context, o localOptions, stdout, stderr io.Writer) err
 	return runTogether(ctx, servers, stdout, logs)
 }
 
+// lockLocal takes a directory for this process.
+func lockLocal(dir string) (io.Closer, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	lock, err := storage.OS().Lock(filepath.Join(dir, "lock"))
+	if errors.Is(err, storage.ErrLocked) {
+		return nil, fmt.Errorf("--dir %s: another quorate local runs there", dir)
+	}
+	return lock, err
+}
+
+// checkLocal refuses what would end badly once servers run: client ports that
+// somebody uses, and another number of servers than the directory was made for.
+func checkLocal(o localOptions) error {
+	n := o.servers + o.observers
+	for i := range n {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(o.clientPort+i)))
+		if err != nil {
+			return fmt.Errorf("server %d: listen for clients: %w (another --client-port helps)", i+1, err)
+		}
+		_ = l.Close()
+	}
+	there, err := filepath.Glob(filepath.Join(o.dir, "server-*"))
+	if err != nil {
+		return err
+	}
+	if len(there) > 0 && len(there) != n {
+		return usageError{fmt.Errorf("--dir %s holds an ensemble of %d servers, and this is to be one of %d: say --servers and --observers as before, or take another directory", o.dir, len(there), n)}
+	}
+	return nil
+}
+
 // prepareLocal writes a directory for each server, unless it is there.
 func prepareLocal(o localOptions) ([]localServer, error) {
+	if err := checkLocal(o); err != nil {
+		return nil, err
+	}
 	n := o.servers + o.observers
 	ports, err := freePorts(2*n + 1)
 	if err != nil {
@@ -192,7 +234,7 @@ func runTogether(ctx context.Context, servers []localServer, stdout, logs io.Wri
 			for _, other := range instances {
 				other.closeClients()
 			}
-			return fmt.Errorf("server %d: %w (another --client-port helps)", s.id, err)
+			return fmt.Errorf("server %d: %w", s.id, err)
 		}
 		in.timing = gossip.Local
 		instances = append(instances, in)
@@ -258,18 +300,17 @@ func runProcesses(ctx context.Context, servers []localServer, stdout, logs io.Wr
 	// The children live as long as this thread does, see childAttributes.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var children []*exec.Cmd
-	end := func() {
+	var children []*child
+	defer func() {
 		for _, c := range children {
-			_ = c.Process.Signal(syscall.SIGTERM)
+			_ = c.cmd.Process.Signal(syscall.SIGTERM)
 		}
 		for _, c := range children {
-			kill := time.AfterFunc(5*time.Second, func() { _ = c.Process.Kill() })
-			_ = c.Wait()
+			kill := time.AfterFunc(5*time.Second, func() { _ = c.cmd.Process.Kill() })
+			<-c.done
 			kill.Stop()
 		}
-	}
-	defer end()
+	}()
 	for _, s := range servers {
 		c := exec.Command(self, "server", s.config)
 		c.Stderr = logs
@@ -286,16 +327,16 @@ func runProcesses(ctx context.Context, servers []localServer, stdout, logs io.Wr
 		if err != nil {
 			return fmt.Errorf("server %d: %w", s.id, err)
 		}
-		children = append(children, c)
+		children = append(children, watchChild(c))
 		if err := os.WriteFile(filepath.Join(s.dir, "pid"), []byte(strconv.Itoa(c.Process.Pid)+"\n"), 0o644); err != nil {
 			return err
 		}
 	}
-	if err := waitServing(ctx, servers); err != nil {
+	if err := waitServing(ctx, servers, children); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return fmt.Errorf("%w (see the log files in %s)", err, filepath.Dir(servers[0].dir))
+		return fmt.Errorf("%w (see the files log in %s/server-*)", err, filepath.Dir(servers[0].dir))
 	}
 	for _, s := range servers {
 		st, err := askServer(ctx, s.client)
@@ -309,8 +350,23 @@ func runProcesses(ctx context.Context, servers []localServer, stdout, logs io.Wr
 	return nil
 }
 
+// child is a server's process.
+type child struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+}
+
+func watchChild(cmd *exec.Cmd) *child {
+	c := &child{cmd, make(chan struct{})}
+	go func() {
+		_ = cmd.Wait()
+		close(c.done)
+	}()
+	return c
+}
+
 // waitServing waits until all servers answer as members of a quorum.
-func waitServing(ctx context.Context, servers []localServer) error {
+func waitServing(ctx context.Context, servers []localServer, children []*child) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, errors.New("not all servers serve after 30 s"))
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -323,6 +379,8 @@ func waitServing(ctx context.Context, servers []localServer) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-children[i].done:
+			return fmt.Errorf("server %d has ended: %v", servers[i].id, children[i].cmd.ProcessState)
 		case <-tick.C:
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -64,6 +65,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		Example: `  quorate local                     a quorum of three on this machine
   quorate server /etc/zoo.cfg       one server of an ensemble
   quorate status -s host:2181       how an ensemble is doing`,
+		Version:      version(),
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
@@ -81,6 +83,21 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	root.AddCommand(newLocalCommand(), newServerCommand(), newStatusCommand())
 	return root
+}
+
+// version is that of the module, or the commit that it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && (v == "" || v == "(devel)") {
+			v = s.Value
+		}
+	}
+	return v
 }
 
 // exactArgs is cobra.ExactArgs with our exit code and a sentence that says what

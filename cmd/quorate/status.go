@@ -52,6 +52,9 @@ quorum, and 1 if there is none.`,
 			}
 			list, err := surveyEnsemble(c.Context(), strings.Split(servers, ","))
 			if err != nil {
+				if output == "json" {
+					_, _ = fmt.Fprintln(c.OutOrStdout(), "[]")
+				}
 				return err
 			}
 			if err := printStatus(c.OutOrStdout(), list, output); err != nil {
@@ -85,7 +88,7 @@ func surveyEnsemble(ctx context.Context, addrs []string) ([]serverStatus, error)
 		}
 		members, err := askMembers(ctx, addr)
 		if err != nil {
-			faults = append(faults, err)
+			faults = append(faults, fmt.Errorf("%s does not answer: %w: is a server running there? (-s names others)", addr, err))
 			continue
 		}
 		for _, m := range members {

@@ -35,7 +35,7 @@ var downhill = map[string][]string{
 	"server/znode":     {"ensemble", "zab", "server/proto", "internal/jute"},
 	"server/session":   {"ensemble"},
 	"server/watch":     {"server/proto"},
-	"cmd/quorate":      {"ensemble", "quorum", "server", "transport/gossip", "zab"},
+	"cmd/quorate":      {"ensemble", "quorum", "server", "transport/gossip", "zab", "zab/storage"},
 }
 
 // pure are the packages, and files of packages, that decide and do nothing else.

@@ -107,7 +107,7 @@ func (g *Gossip) joinOne(ctx context.Context, ml *memberlist.Memberlist, name st
 func (g *Gossip) joined(name string, err error) {
 	text, refused := "", false
 	if err != nil {
-		text = strings.TrimSpace(err.Error())
+		text = strings.Join(strings.Fields(err.Error()), " ")
 		if reason := diagnose(text); reason != "" {
 			text, refused = reason, true
 		}

@@ -31,7 +31,7 @@
 //	12  4  flags: 1 unsure
 //	16  8  accepted epoch
 //	24  8  current epoch
-//	32  4  0
+//	32  4  sid of the server whose data it is, lower 32 bits; 0: not said
 //	36  4  crc of bytes 0 to 35
 //
 // log.<first zxid, 16 hex digits>, a segment. Its header has 56 bytes:

@@ -28,7 +28,8 @@ func validateEpochs(e Epochs) error {
 	return nil
 }
 
-func encodeEpochs(e Epochs) []byte {
+// encodeEpochs encodes the epochs of a server; owner 0 is nobody in particular.
+func encodeEpochs(e Epochs, owner ensemble.ServerID) []byte {
 	var flags uint32
 	if e.Unsure {
 		flags |= unsureFlag
@@ -39,24 +40,24 @@ func encodeEpochs(e Epochs) []byte {
 	b = binary.BigEndian.AppendUint32(b, flags)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Accepted))
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Current))
-	b = binary.BigEndian.AppendUint32(b, 0)
+	b = binary.BigEndian.AppendUint32(b, uint32(owner))
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-func parseEpochs(b []byte) (Epochs, error) {
+func parseEpochs(b []byte) (Epochs, ensemble.ServerID, error) {
 	var e Epochs
 	if err := checkHead(b, epochsBytes, epochsMagic, epochsVersion, "epochs file"); err != nil {
-		return e, err
+		return e, 0, err
 	}
 	if len(b) != epochsBytes {
-		return e, fmt.Errorf("the file has %d bytes, want %d", len(b), epochsBytes)
+		return e, 0, fmt.Errorf("the file has %d bytes, want %d", len(b), epochsBytes)
 	}
 	flags := binary.BigEndian.Uint32(b[12:])
 	if flags&^unsureFlag != 0 {
-		return e, fmt.Errorf("unknown flags %#x", flags)
+		return e, 0, fmt.Errorf("unknown flags %#x", flags)
 	}
 	e.Accepted = ensemble.Epoch(binary.BigEndian.Uint64(b[16:]))
 	e.Current = ensemble.Epoch(binary.BigEndian.Uint64(b[24:]))
 	e.Unsure = flags&unsureFlag != 0
-	return e, validateEpochs(e)
+	return e, ensemble.ServerID(binary.BigEndian.Uint32(b[32:])), validateEpochs(e)
 }

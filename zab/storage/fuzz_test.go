@@ -79,17 +79,17 @@ func FuzzSnapshot(f *testing.F) {
 
 // FuzzEpochs reads any bytes as an epochs file.
 func FuzzEpochs(f *testing.F) {
-	f.Add(encodeEpochs(Epochs{Accepted: 3, Current: 2}))
-	f.Add(encodeEpochs(Epochs{Unsure: true}))
-	f.Add(encodeEpochs(Epochs{Accepted: 1, Current: 2}))
+	f.Add(encodeEpochs(Epochs{Accepted: 3, Current: 2}, 3))
+	f.Add(encodeEpochs(Epochs{Unsure: true}, 3))
+	f.Add(encodeEpochs(Epochs{Accepted: 1, Current: 2}, 3))
 	f.Add([]byte("5"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		e, err := parseEpochs(b)
+		e, owner, err := parseEpochs(b)
 		if err != nil {
 			return
 		}
 		require.NoError(t, validateEpochs(e))
-		require.Equal(t, b, encodeEpochs(e))
+		require.Equal(t, b, encodeEpochs(e, owner))
 	})
 }
 

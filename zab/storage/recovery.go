@@ -224,9 +224,12 @@ func (s *Store) readEpochs(name string) (Epochs, error) {
 	if err != nil {
 		return Epochs{}, err
 	}
-	e, err := parseEpochs(b)
+	e, owner, err := parseEpochs(b)
 	if err != nil {
 		return e, s.damage(name, 0, "%v", err)
+	}
+	if me := s.cfg.Server; owner != 0 && me != 0 && owner != ensemble.ServerID(uint32(me)) {
+		return e, fmt.Errorf("%s: the data is that of server %d, and this is server %d, which may have promised other things: correct myid or dataDir, or empty the directory and let the leader fill it", name, owner, me)
 	}
 	return e, nil
 }

@@ -31,6 +31,9 @@ type Config struct {
 	// otherwise. Directories are made when missing.
 	Dir    string
 	LogDir string
+	// Server is whose data this is. Data of another server is refused: its
+	// promises are not this one's. 0 means that nobody checks.
+	Server ensemble.ServerID
 	// FS is the file system; nil means the operating system's.
 	FS FS
 	// SegmentBytes is where the log begins its next file. 0 means 64 MiB; at
@@ -331,7 +334,7 @@ func (s *Store) writeEpochs(e Epochs) error {
 	if err != nil {
 		return explain("save epochs", name, err)
 	}
-	if _, err = f.WriteAt(encodeEpochs(e), 0); err != nil {
+	if _, err = f.WriteAt(encodeEpochs(e, s.cfg.Server), 0); err != nil {
 		return errors.Join(explain("save epochs", name, err), f.Close(), s.fs.Remove(temporary))
 	}
 	if err = f.Sync(); err != nil {

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -401,7 +402,7 @@ func TestFormat_Golden(t *testing.T) {
 	var b []byte
 	b = append(b, head.encode()...)
 	b = appendBatch(b, segmentHeaderBytes, head.salt(), []zab.Txn{nextTxn(head.prev, head.first, []byte("hello"))}, 0x200000009, segmentHeaderBytes)
-	b = append(b, encodeEpochs(Epochs{Accepted: 7, Current: 6, Unsure: true})...)
+	b = append(b, encodeEpochs(Epochs{Accepted: 7, Current: 6, Unsure: true}, 0)...)
 	b = append(b, snapshotHead{2, head.prev}.encode()...)
 	b = append(b, snapshotTrailer(5, 0x1122334455667788)...)
 	want, err := os.ReadFile(filepath.Join("testdata", "golden"))
@@ -412,4 +413,19 @@ func TestFormat_Golden(t *testing.T) {
 	}
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(want, b), "got %x, want %x", b, want)
+}
+
+func TestOpen_RefusesTheDataOfAnotherServer(t *testing.T) {
+	fs := NewMemFS()
+	open := func(id ensemble.ServerID) error {
+		st, _, err := Open(Config{Dir: "/d", FS: fs, Server: id, Initialize: true, Logger: slog.New(slog.DiscardHandler)})
+		if err == nil {
+			err = st.Close()
+		}
+		return err
+	}
+	require.NoError(t, open(2))
+	require.ErrorContains(t, open(1), "the data is that of server 2, and this is server 1")
+	require.NoError(t, open(2))
+	require.NoError(t, open(0), "nobody checks")
 }
