@@ -12,6 +12,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/pack"
 )
 
 // Limits of a handshake. They hold for what is sent and for what is accepted.
@@ -178,7 +179,7 @@ func encodeStrings(e *msgpack.Encoder, list []string) error {
 // DecodeMsgpack implements msgpack.CustomDecoder. It accepts only what validate
 // finds no fault with.
 func (h *Hello) DecodeMsgpack(d *msgpack.Decoder) error {
-	extra, err := arrayOf(d, 8)
+	extra, err := pack.Array(d, 8, extraFieldsMax)
 	if err != nil {
 		return err
 	}
@@ -190,7 +191,7 @@ func (h *Hello) DecodeMsgpack(d *msgpack.Decoder) error {
 	if err != nil {
 		return fmt.Errorf("to: %w", err)
 	}
-	name, err := decodeString(d, EnsembleBytesMax)
+	name, err := pack.String(d, EnsembleBytesMax)
 	if err != nil {
 		return fmt.Errorf("ensemble: %w", err)
 	}
@@ -221,7 +222,7 @@ func (h *Hello) DecodeMsgpack(d *msgpack.Decoder) error {
 	if err := h.validate(); err != nil {
 		return err
 	}
-	return skip(d, extra)
+	return pack.Skip(d, extra)
 }
 
 // EncodeMsgpack implements msgpack.CustomEncoder.
@@ -236,7 +237,7 @@ func (a *answer) EncodeMsgpack(e *msgpack.Encoder) error {
 
 // DecodeMsgpack implements msgpack.CustomDecoder.
 func (a *answer) DecodeMsgpack(d *msgpack.Decoder) error {
-	extra, err := arrayOf(d, 3)
+	extra, err := pack.Array(d, 3, extraFieldsMax)
 	if err != nil {
 		return err
 	}
@@ -248,57 +249,13 @@ func (a *answer) DecodeMsgpack(d *msgpack.Decoder) error {
 	if a.verdict < accepted || a.verdict > connected {
 		return fmt.Errorf("unknown verdict %d", v)
 	}
-	if a.reason, err = decodeString(d, reasonBytesMax); err != nil {
+	if a.reason, err = pack.String(d, reasonBytesMax); err != nil {
 		return fmt.Errorf("reason: %w", err)
 	}
 	if err := a.from.DecodeMsgpack(d); err != nil {
 		return fmt.Errorf("who answers: %w", err)
 	}
-	return skip(d, extra)
-}
-
-// arrayOf reads the length of an array that must have at least n elements and
-// returns how many more it has.
-func arrayOf(d *msgpack.Decoder, n int) (extra int, err error) {
-	length, err := d.DecodeArrayLen()
-	if err != nil {
-		return 0, err
-	}
-	if length < n || length > n+extraFieldsMax {
-		return 0, fmt.Errorf("array of %d elements, want %d", length, n)
-	}
-	return length - n, nil
-}
-
-func skip(d *msgpack.Decoder, n int) error {
-	for range n {
-		if err := d.Skip(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// decodeString reads a string and looks at its length before it allocates.
-func decodeString(d *msgpack.Decoder, bytesMax int) (string, error) {
-	n, err := d.DecodeBytesLen()
-	if err != nil {
-		return "", err
-	}
-	if n > bytesMax {
-		return "", fmt.Errorf("string of %d bytes, at most %d are allowed", n, bytesMax)
-	}
-	if n <= 0 {
-		return "", nil
-	}
-	b := make([]byte, n)
-	if err := d.ReadFull(b); err != nil {
-		return "", err
-	}
-	if !utf8.Valid(b) {
-		return "", errors.New("string is not UTF-8")
-	}
-	return string(b), nil
+	return pack.Skip(d, extra)
 }
 
 func decodeStrings(d *msgpack.Decoder) ([]string, error) {
@@ -314,7 +271,7 @@ func decodeStrings(d *msgpack.Decoder) ([]string, error) {
 	}
 	list := make([]string, n)
 	for i := range list {
-		if list[i], err = decodeString(d, AddressBytesMax); err != nil {
+		if list[i], err = pack.String(d, AddressBytesMax); err != nil {
 			return nil, err
 		}
 	}

@@ -24,10 +24,11 @@ var downhill = map[string][]string{
 	"fle":              {"ensemble"},
 	"zab":              {"ensemble"},
 	"zab/storage":      {"ensemble", "zab"},
-	"transport":        {"ensemble"},
-	"transport/gossip": {"ensemble"},
+	"transport":        {"ensemble", "internal/pack"},
+	"transport/gossip": {"ensemble", "internal/pack"},
 	"quorum":           {"ensemble", "fle", "zab", "zab/storage", "transport"},
 	"internal/jute":    {},
+	"internal/pack":    {},
 	"internal/house":   {},
 	"server":           {"ensemble", "zab", "server/lf", "server/proto", "server/znode", "server/session", "server/watch", "internal/jute"},
 	"server/lf":        {},
@@ -43,7 +44,7 @@ var pure = []string{
 	"ensemble/id.go", "ensemble/quorum.go", "ensemble/view.go",
 	"fle/ballot.go", "fle/step.go", "fle/receive.go", "fle/tally.go", "fle/vote.go",
 	"zab/", "quorum/peer.go",
-	"server/proto/", "server/znode/", "server/watch/", "internal/jute/",
+	"server/proto/", "server/znode/", "server/watch/", "internal/jute/", "internal/pack/",
 }
 
 // impure is what a pure file must not import.

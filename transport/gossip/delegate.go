@@ -118,7 +118,7 @@ func (d *delegate) LocalState(bool) []byte {
 	if v := d.g.table.newest(); v != nil {
 		k.view = v.String()
 	}
-	b, err := pack(&k)
+	b, err := seal(&k)
 	if err != nil {
 		return nil // cannot happen: it is written to memory
 	}
@@ -128,7 +128,7 @@ func (d *delegate) LocalState(bool) []byte {
 // MergeRemoteState implements memberlist.Delegate.
 func (d *delegate) MergeRemoteState(b []byte, _ bool) {
 	var k knowledge
-	if err := unpack(b, &k); err != nil {
+	if err := unseal(b, &k); err != nil {
 		d.g.words.log(fmt.Sprintf("exchange: %v", err))
 		return
 	}

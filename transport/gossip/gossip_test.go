@@ -424,18 +424,18 @@ func FuzzMeta(f *testing.F) {
 }
 
 func FuzzKnowledge(f *testing.F) {
-	good, err := pack(&knowledge{"blue", "server.1=h:1:2\nversion=0"})
+	good, err := seal(&knowledge{"blue", "server.1=h:1:2\nversion=0"})
 	require.NoError(f, err)
 	f.Add(good)
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var k knowledge
-		if unpack(in, &k) != nil {
+		if unseal(in, &k) != nil {
 			return
 		}
-		out, err := pack(&k)
+		out, err := seal(&k)
 		require.NoError(t, err)
 		var again knowledge
-		require.NoError(t, unpack(out, &again))
+		require.NoError(t, unseal(out, &again))
 		require.Equal(t, k, again)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/pack"
 )
 
 // Limits of what is announced.
@@ -47,7 +48,7 @@ func (m *Meta) encode() ([]byte, error) {
 	if err := m.validate(); err != nil {
 		return nil, err
 	}
-	b, err := pack(m)
+	b, err := seal(m)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func decodeMeta(b []byte) (Meta, error) {
 	if len(b) > MetaBytesMax {
 		return m, fmt.Errorf("announcement of %d bytes, at most %d are allowed", len(b), MetaBytesMax)
 	}
-	err := unpack(b, &m)
+	err := unseal(b, &m)
 	return m, err
 }
 
@@ -126,7 +127,7 @@ func (m *Meta) EncodeMsgpack(e *msgpack.Encoder) error {
 // DecodeMsgpack implements msgpack.CustomDecoder. It accepts only what a server
 // may announce.
 func (m *Meta) DecodeMsgpack(d *msgpack.Decoder) error {
-	extra, err := arrayOf(d, 10)
+	extra, err := pack.Array(d, 10, extraFieldsMax)
 	if err != nil {
 		return err
 	}
@@ -134,15 +135,15 @@ func (m *Meta) DecodeMsgpack(d *msgpack.Decoder) error {
 	var sid, epoch, zxid int64
 	var state uint8
 	steps := []func() error{
-		func() (err error) { got.Ensemble, err = decodeString(d, EnsembleBytesMax); return },
+		func() (err error) { got.Ensemble, err = pack.String(d, EnsembleBytesMax); return },
 		func() (err error) { sid, err = d.DecodeInt64(); return },
 		func() (err error) { got.Observer, err = d.DecodeBool(); return },
 		func() (err error) { state, err = d.DecodeUint8(); return },
 		func() (err error) { epoch, err = d.DecodeInt64(); return },
 		func() (err error) { zxid, err = d.DecodeInt64(); return },
-		func() (err error) { got.Quorum, err = decodeString(d, AddressBytesMax); return },
-		func() (err error) { got.Election, err = decodeString(d, AddressBytesMax); return },
-		func() (err error) { got.Client, err = decodeString(d, AddressBytesMax); return },
+		func() (err error) { got.Quorum, err = pack.String(d, AddressBytesMax); return },
+		func() (err error) { got.Election, err = pack.String(d, AddressBytesMax); return },
+		func() (err error) { got.Client, err = pack.String(d, AddressBytesMax); return },
 		func() (err error) { got.ViewVersion, err = d.DecodeInt64(); return },
 	}
 	for i, step := range steps {
@@ -156,7 +157,7 @@ func (m *Meta) DecodeMsgpack(d *msgpack.Decoder) error {
 		return err
 	}
 	*m = got
-	return skip(d, extra)
+	return pack.Skip(d, extra)
 }
 
 // knowledge is what two servers exchange beside the announcements.
@@ -172,28 +173,28 @@ func (k *knowledge) EncodeMsgpack(e *msgpack.Encoder) error {
 
 // DecodeMsgpack implements msgpack.CustomDecoder.
 func (k *knowledge) DecodeMsgpack(d *msgpack.Decoder) error {
-	extra, err := arrayOf(d, 2)
+	extra, err := pack.Array(d, 2, extraFieldsMax)
 	if err != nil {
 		return err
 	}
-	if k.ensemble, err = decodeString(d, EnsembleBytesMax); err != nil {
+	if k.ensemble, err = pack.String(d, EnsembleBytesMax); err != nil {
 		return fmt.Errorf("ensemble: %w", err)
 	}
-	if k.view, err = decodeString(d, ViewBytesMax); err != nil {
+	if k.view, err = pack.String(d, ViewBytesMax); err != nil {
 		return fmt.Errorf("view: %w", err)
 	}
-	return skip(d, extra)
+	return pack.Skip(d, extra)
 }
 
 // pack puts the format's version in front of the message.
-func pack(message msgpack.CustomEncoder) ([]byte, error) {
+func seal(message msgpack.CustomEncoder) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte(formatVersion)
 	err := message.EncodeMsgpack(msgpack.NewEncoder(&b))
 	return b.Bytes(), err
 }
 
-func unpack(b []byte, message msgpack.CustomDecoder) error {
+func unseal(b []byte, message msgpack.CustomDecoder) error {
 	if len(b) == 0 {
 		return errors.New("nothing is announced; the node is no Quorate server")
 	}
@@ -208,46 +209,4 @@ func unpack(b []byte, message msgpack.CustomDecoder) error {
 		return fmt.Errorf("%d bytes behind the end", r.Len())
 	}
 	return nil
-}
-
-func arrayOf(d *msgpack.Decoder, n int) (extra int, err error) {
-	length, err := d.DecodeArrayLen()
-	if err != nil {
-		return 0, err
-	}
-	if length < n || length > n+extraFieldsMax {
-		return 0, fmt.Errorf("array of %d elements, want %d", length, n)
-	}
-	return length - n, nil
-}
-
-func skip(d *msgpack.Decoder, n int) error {
-	for range n {
-		if err := d.Skip(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// decodeString reads a string and looks at its length before it allocates.
-func decodeString(d *msgpack.Decoder, bytesMax int) (string, error) {
-	n, err := d.DecodeBytesLen()
-	if err != nil {
-		return "", err
-	}
-	if n > bytesMax {
-		return "", fmt.Errorf("string of %d bytes, at most %d are allowed", n, bytesMax)
-	}
-	if n <= 0 {
-		return "", nil
-	}
-	b := make([]byte, n)
-	if err := d.ReadFull(b); err != nil {
-		return "", err
-	}
-	if !utf8.Valid(b) {
-		return "", errors.New("string is not UTF-8")
-	}
-	return string(b), nil
 }
