@@ -175,6 +175,36 @@ func TestLocal_DirectoryKeepsTheData(t *testing.T) {
 	interrupt(t, d)
 }
 
+// A second one must not take, nor change, what belongs to the first.
+func TestLocal_LeavesARunningOneAlone(t *testing.T) {
+	args := localArgs(t, 3, "--processes")
+	d, addrs, _ := startLocal(t, args...)
+	dir := args[slices.Index(args, "--dir")+1]
+	config, err := os.ReadFile(filepath.Join(dir, "server-1", "zoo.cfg"))
+	require.NoError(t, err)
+	port := strconv.Itoa(portOf(t, addrs[0]))
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{args, "another quorate local runs there"},
+		{[]string{"--processes", "--client-port", port}, "another --client-port helps"},
+		{[]string{"--client-port", port}, "another --client-port helps"},
+	} {
+		out, err := exec.Command(quorateBinary, append([]string{"local"}, c.args...)...).CombinedOutput()
+		require.Error(t, err, "%v is ready on the ports of another:\n%s", c.args, out)
+		assert.Contains(t, string(out), c.want)
+		assert.NotContains(t, string(out), "ready: ")
+	}
+	after, err := os.ReadFile(filepath.Join(dir, "server-1", "zoo.cfg"))
+	require.NoError(t, err)
+	assert.Equal(t, string(config), string(after), "the files of the running ensemble have changed")
+	interrupt(t, d)
+	out, err := exec.Command(quorateBinary, "local", "--dir", dir, "--servers", "5", "--client-port", port).CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(out), "holds an ensemble of 3 servers")
+}
+
 func portOf(t *testing.T, addr string) int {
 	t.Helper()
 	_, port, err := net.SplitHostPort(addr)
