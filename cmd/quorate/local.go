@@ -151,7 +151,7 @@ func prepareLocal(o localOptions) ([]localServer, error) {
 		return nil, err
 	}
 	n := o.servers + o.observers
-	ports, err := freePorts(2*n + 1)
+	ports, err := freePorts(2*n+1, o.clientPort, o.clientPort+n)
 	if err != nil {
 		return nil, err
 	}
@@ -203,12 +203,16 @@ const (
 	peerPortMax = 32000
 )
 
-// freePorts finds loopback ports that nobody uses at the moment.
-func freePorts(n int) ([]int, error) {
+// freePorts finds loopback ports that nobody uses at the moment, and that do not
+// lie from taken up to, not including, takenEnd.
+func freePorts(n, taken, takenEnd int) ([]int, error) {
 	var ports []int
 	for port := peerPortMin + rand.IntN((peerPortMax-peerPortMin)/2); len(ports) < n; port++ {
 		if port > peerPortMax {
 			return nil, fmt.Errorf("find %d free ports: too many are in use", n)
+		}
+		if port >= taken && port < takenEnd {
+			continue
 		}
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
