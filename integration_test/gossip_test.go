@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -188,4 +189,24 @@ func hasAll(line string, words []string) bool {
 		}
 	}
 	return true
+}
+
+// A server whose configured name nobody can resolve is found by the address that
+// it announces, also when there is no quorum without it.
+func TestGossip_FindsAServerWhoseNameDoesNotResolve(t *testing.T) {
+	onlyQuorate(t)
+	c := startCluster(t, cluster.Config{Servers: 3, Gossip: true, Lines: []string{gossipKey}})
+	for _, s := range c.Servers {
+		s.Kill()
+		config, err := os.ReadFile(s.ConfigPath())
+		require.NoError(t, err)
+		changed := strings.Replace(string(config), "server.3=127.0.0.1:", "server.3=no-such-host.invalid:", 1)
+		require.NotEqual(t, string(config), changed)
+		require.NoError(t, os.WriteFile(s.ConfigPath(), []byte(changed), 0o644))
+	}
+	require.NoError(t, c.Start(1, 3))
+	require.NoError(t, c.WaitServing(servingTimeout, 1, 3))
+	require.NoError(t, dial(t, c.Server(1).ClientAddr()).Create("/found", nil))
+	require.NoError(t, c.Start(2))
+	require.NoError(t, c.WaitServing(servingTimeout, 2))
 }

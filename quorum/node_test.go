@@ -63,7 +63,9 @@ func TestNode_WritesGoOnAfterTheLeaderIsGone(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond)
 	e.start(l)
 	require.NoError(t, e.nodes[l-1].Sync(context.Background()))
-	assert.Equal(t, int64(11), e.machines[l-1].value.Load())
+	// An attempt that failed may have taken effect all the same.
+	assert.GreaterOrEqual(t, e.machines[l-1].value.Load(), int64(11))
+	assert.Equal(t, int64(1), e.machines[l-1].value.Load()%10)
 }
 
 // A wiped follower whose leader no longer has the beginning of its log takes a
@@ -113,9 +115,11 @@ func TestNode_TwoWipedServersDoNotElectEachOther(t *testing.T) {
 	e := newTrio(t, 3, 0)
 	e.start(1, 2, 3)
 	e.add(1, 7)
-	for id := 1; id <= 3; id++ {
-		e.stop(id)
-	}
+	require.NoError(t, e.nodes[2].Sync(context.Background())) // server 3 has it, perhaps not synced
+	require.NoError(t, e.nodes[2].Close())                    // and keeps it: this is no crash
+	e.nodes[2] = nil
+	e.stop(1)
+	e.stop(2)
 	e.tweak = func(c *quorum.Config) { c.Initialize = false }
 	for id := 1; id <= 2; id++ {
 		e.disks[id-1] = storage.NewMemFS()

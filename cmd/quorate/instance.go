@@ -194,7 +194,15 @@ func (in *instance) startQuorum(ctx context.Context, group *errgroup.Group) erro
 	if in.clients != nil {
 		group.Go(func() error { return in.server.Run(ctx, in.clients) })
 	}
-	group.Go(func() error { return in.watch(ctx, node) })
+	group.Go(func() error {
+		if node.Established(ctx) == nil {
+			close(in.serving)
+		}
+		return nil
+	})
+	if in.gossip != nil {
+		group.Go(func() error { return in.announce(ctx, node) })
+	}
 	return nil
 }
 
@@ -206,14 +214,9 @@ func unlimited(n int) int {
 	return n
 }
 
-// watch notes when the server first serves, and announces by gossip what changes.
-func (in *instance) watch(ctx context.Context, node *quorum.Node) error {
-	if node.Established(ctx) == nil {
-		close(in.serving)
-	}
-	if in.gossip == nil {
-		return nil
-	}
+// announce tells by gossip what changes. It begins before there is a quorum: to
+// form one, servers may need the addresses.
+func (in *instance) announce(ctx context.Context, node *quorum.Node) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
