@@ -89,6 +89,7 @@ type Leader struct {
 	syncs      []pendingSync
 
 	deadline  time.Duration // for discovery and synchronization
+	waits     time.Duration // since when nobody is left to answer LEADERINFO
 	synced    ensemble.Zxid // how far our own disk was when it last made progress
 	progress  time.Duration // and when that was
 	lacksFrom time.Duration // since when too few voters are linked; -1 if enough are
@@ -284,6 +285,10 @@ func (l *Leader) tick(now time.Duration, out *Effects) {
 		l.resign(out, "%v took longer than initLimit (%v)", l.phase, l.cfg.initLimit())
 		return
 	}
+	if l.promisesSpent(now) {
+		l.resign(out, "too few can promise epoch %d: some have promised it before", l.epoch)
+		return
+	}
 	if l.diskHangs(now) {
 		l.resign(out, "our own disk has finished nothing behind %v for syncLimit (%v)", l.synced, l.cfg.syncLimit())
 		return
@@ -318,6 +323,23 @@ func (l *Leader) synchronizing(now time.Duration) bool {
 		}
 	}
 	return false
+}
+
+// promisesSpent reports whether, for a tick, everybody who is connected has
+// answered LEADERINFO and yet no quorum counts: somebody's first promise of this
+// epoch was lost on the way, and another epoch is needed.
+func (l *Leader) promisesSpent(now time.Duration) bool {
+	if l.phase != discovery || !l.announced {
+		l.waits = now
+		return false
+	}
+	for _, m := range l.members {
+		if !m.observer && m.stage < promised {
+			l.waits = now
+			return false
+		}
+	}
+	return now-l.waits >= l.cfg.TickTime
 }
 
 // diskHangs reports whether our log waits for a disk that does nothing. Our

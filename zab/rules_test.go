@@ -199,6 +199,24 @@ func TestLeader_RepeatedPromiseDoesNotCount(t *testing.T) {
 	assert.Equal(t, ensemble.Epoch(1), l.established)
 }
 
+// If the one whose promise was lost is needed, only another epoch helps, and soon.
+func TestLeader_TakesAnotherEpochWhenAPromiseWasLost(t *testing.T) {
+	b := newBench(t, 3, 0)
+	b.history(2, Epochs{Accepted: 1})
+	b.history(1, Epochs{})
+	l := b.lead(1)
+	b.follow(2, 1) // raises the epoch to 2
+	b.deliver(2, 1, 1)
+	require.Equal(t, ensemble.Epoch(2), l.leader.epoch)
+	b.servers[2].journal.epochs.Accepted = 2 // a promise that got lost
+	b.settle()
+	assert.Zero(t, l.established)
+	b.pass(900 * time.Millisecond)
+	assert.Empty(t, l.ended)
+	b.pass(400 * time.Millisecond)
+	assert.Contains(t, l.ended, "promised it before")
+}
+
 // A learner whose history is ahead must not be cut before a quorum has agreed.
 func TestLeader_RefusesALearnerThatIsAhead(t *testing.T) {
 	b := newBench(t, 3, 0)
