@@ -1,10 +1,10 @@
 # The parts of .ci/run by name; "make" alone builds the command.
-.PHONY: build install lint fuzz bench long test ci clean
+.PHONY: build install lint fuzz sim bench long test ci clean
 
 build:
 	go build -o quorate ./cmd/quorate
 
-install lint fuzz bench long test:
+install lint fuzz sim bench long test:
 	.ci/run $@
 
 ci:

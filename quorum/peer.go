@@ -226,3 +226,12 @@ func (p *Peer) Describe(s *zab.Status) {
 		}
 	}
 }
+
+// NextProposal returns the zxid of the next proposal, and false unless this
+// server is an established leader.
+func (p *Peer) NextProposal() (ensemble.Zxid, bool) {
+	if p.leading == nil || !p.leading.Serving() {
+		return 0, false
+	}
+	return p.leading.NextZxid(), true
+}

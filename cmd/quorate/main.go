@@ -27,6 +27,12 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// codeError ends the command with a code of its own; what is wrong has been printed.
+type codeError struct {
+	error
+	code int
+}
+
 // quietError says that what is wrong has been printed already.
 type quietError struct{ error }
 
@@ -44,9 +50,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	var usage usageError
 	var quiet quietError
+	var coded codeError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &coded):
+		return coded.code
 	case errors.As(err, &quiet):
 		return exitNotOK
 	case errors.As(err, &usage):
@@ -81,7 +90,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		return usageError{fmt.Errorf("there is no command %q (see quorate -h)", args[0])}
 	}
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
-	root.AddCommand(newLocalCommand(), newServerCommand(), newStatusCommand())
+	root.AddCommand(newLocalCommand(), newServerCommand(), newStatusCommand(), newSimCommand())
 	return root
 }
 

@@ -27,6 +27,7 @@ var downhill = map[string][]string{
 	"transport":        {"ensemble", "internal/pack"},
 	"transport/gossip": {"ensemble", "internal/pack"},
 	"quorum":           {"ensemble", "fle", "zab", "zab/storage", "transport"},
+	"sim":              {"ensemble", "fle", "zab", "quorum"},
 	"internal/jute":    {},
 	"internal/pack":    {},
 	"internal/house":   {},
@@ -36,7 +37,7 @@ var downhill = map[string][]string{
 	"server/znode":     {"ensemble", "zab", "server/proto", "internal/jute"},
 	"server/session":   {"ensemble"},
 	"server/watch":     {"server/proto"},
-	"cmd/quorate":      {"ensemble", "quorum", "server", "transport/gossip", "zab", "zab/storage"},
+	"cmd/quorate":      {"ensemble", "quorum", "server", "transport/gossip", "zab", "zab/storage", "sim"},
 }
 
 // pure are the packages, and files of packages, that decide and do nothing else.
@@ -44,6 +45,7 @@ var pure = []string{
 	"ensemble/id.go", "ensemble/quorum.go", "ensemble/view.go",
 	"fle/ballot.go", "fle/step.go", "fle/receive.go", "fle/tally.go", "fle/vote.go",
 	"zab/", "quorum/peer.go",
+	"sim/host.go", "sim/check.go", "sim/faults.go", "sim/sim.go",
 	"server/proto/", "server/znode/", "server/watch/", "internal/jute/", "internal/pack/",
 }
 

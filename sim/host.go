@@ -1,62 +1,18 @@
-package quorum
+package sim
 
 import (
-	"container/heap"
+	"cmp"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"testing"
+	"maps"
+	"slices"
 	"time"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/ensemble"
 	"github.com/quorate/quorate/fle"
+	"github.com/quorate/quorate/quorum"
 	"github.com/quorate/quorate/zab"
 )
-
-// world runs the pure peers of a whole ensemble in virtual time, from a seed:
-// links that break as TCP's do, disks that lose what they have not finished, and
-// servers that crash. It checks what must hold after every step.
-type world struct {
-	t      *testing.T
-	rng    *rand.Rand
-	now    time.Duration
-	events eventQueue
-	seq    int
-
-	view  *ensemble.View
-	hosts []*host
-	cut   map[[2]ensemble.ServerID]bool
-	loss  float64
-
-	history []zab.Txn // what has been committed anywhere, in order
-	leaders map[ensemble.Epoch]ensemble.ServerID
-	acked   int
-	steps   int
-	log     []string
-}
-
-type simEvent struct {
-	at  time.Duration
-	seq int
-	do  func()
-}
-
-type eventQueue []simEvent
-
-func (q eventQueue) Len() int { return len(q) }
-func (q eventQueue) Less(i, j int) bool {
-	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].seq < q[j].seq
-}
-func (q eventQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *eventQueue) Push(x any)   { *q = append(*q, x.(simEvent)) }
-func (q *eventQueue) Pop() any {
-	old := *q
-	e := old[len(old)-1]
-	*q = old[:len(old)-1]
-	return e
-}
 
 // host is a server: a disk that survives, and a process that does not.
 type host struct {
@@ -69,7 +25,7 @@ type host struct {
 
 	life    int // counts processes; 0 while down
 	lives   int
-	peer    *Peer
+	peer    *quorum.Peer
 	written []zab.Txn // log, and what is on its way to the disk
 	queue   []zab.Effect
 	links   map[ensemble.ServerID]*simLink
@@ -85,58 +41,6 @@ type simLink struct {
 	other *simLink
 }
 
-func newWorld(t *testing.T, seed uint64, voters, observers int, unsure bool) *world {
-	w := &world{
-		t: t, rng: rand.New(rand.NewPCG(seed, 7)), cut: map[[2]ensemble.ServerID]bool{},
-		leaders: map[ensemble.Epoch]ensemble.ServerID{},
-	}
-	var members []ensemble.Member
-	for i := 1; i <= voters+observers; i++ {
-		id := ensemble.ServerID(i)
-		members = append(members, ensemble.Member{ID: id, Observer: i > voters})
-		w.hosts = append(w.hosts, &host{w: w, id: id, epochs: zab.Epochs{Unsure: unsure}})
-	}
-	view, err := ensemble.NewView(0, members)
-	require.NoError(t, err)
-	w.view = view
-	return w
-}
-
-func (w *world) after(d time.Duration, do func()) {
-	w.seq++
-	heap.Push(&w.events, simEvent{w.now + d, w.seq, do})
-}
-
-func (w *world) delay(upTo time.Duration) time.Duration {
-	return time.Duration(w.rng.Int64N(int64(upTo)))
-}
-
-func (w *world) run(until time.Duration) {
-	for len(w.events) > 0 && w.events[0].at <= until {
-		e := heap.Pop(&w.events).(simEvent)
-		w.now = e.at
-		w.steps++
-		e.do()
-	}
-	w.now = until
-}
-
-func (w *world) note(format string, args ...any) {
-	w.log = append(w.log, fmt.Sprintf("%8.3f ", w.now.Seconds())+fmt.Sprintf(format, args...))
-}
-
-func (w *world) fail(format string, args ...any) {
-	tail := w.log[max(0, len(w.log)-60):]
-	for _, l := range tail {
-		w.t.Log(l)
-	}
-	require.FailNow(w.t, fmt.Sprintf(format, args...))
-}
-
-func (w *world) reachable(a, b ensemble.ServerID) bool { return !w.cut[[2]ensemble.ServerID{a, b}] }
-
-func (w *world) host(id ensemble.ServerID) *host { return w.hosts[id-1] }
-
 // start begins a process on what the disk has.
 func (h *host) start() {
 	h.lives++
@@ -151,8 +55,10 @@ func (h *host) start() {
 	h.epochs.Accepted = max(h.epochs.Accepted, h.epochs.Current)
 	cfg := zab.Config{Self: h.id, View: h.w.view, TickTime: 200 * time.Millisecond, InitLimitTicks: 10, SyncLimitTicks: 5}
 	ballot, err := fle.NewBallot(fle.Config{Server: h.id, View: h.w.view})
-	require.NoError(h.w.t, err)
-	h.peer = NewPeer(cfg, zab.NewJournal(shape, h.epochs, min(h.hint, shape.Last().Zxid)), ballot)
+	if err != nil {
+		panic(err)
+	}
+	h.peer = quorum.NewPeer(cfg, zab.NewJournal(shape, h.epochs, min(h.hint, shape.Last().Zxid)), ballot)
 	h.w.note("%d starts at %v, epochs %d/%d", h.id, shape.Last().Zxid, h.epochs.Accepted, h.epochs.Current)
 	h.tick(h.life)
 }
@@ -161,7 +67,7 @@ func (h *host) tick(life int) {
 	if h.life != life {
 		return
 	}
-	h.step(Delivered{Any: true})
+	h.step(quorum.Delivered{Any: true})
 	h.step(zab.Tick{})
 	if h.life == life {
 		h.w.after(10*time.Millisecond, func() { h.tick(life) })
@@ -173,17 +79,18 @@ func (h *host) crash() {
 	if h.life == 0 {
 		return
 	}
+	h.w.report.Crashes++
 	h.w.note("%d crashes", h.id)
 	for range h.w.rng.IntN(len(h.queue) + 1) {
 		h.write(h.queue[0])
 		h.queue = h.queue[1:]
 	}
 	h.life, h.peer = 0, nil
-	for _, l := range h.links {
-		l.sever()
+	for _, id := range slices.Sorted(maps.Keys(h.links)) {
+		h.links[id].sever()
 	}
 	for _, other := range h.w.hosts {
-		h.w.after(h.w.delay(20*time.Millisecond), func() { other.input(other.life, Reachable{Peer: h.id, Up: h.life != 0}) })
+		h.w.after(h.w.delay(20*time.Millisecond), func() { other.input(other.life, quorum.Reachable{Peer: h.id, Up: h.life != 0}) })
 	}
 }
 
@@ -248,11 +155,7 @@ func (h *host) perform(effect zab.Effect) {
 		if e.Inform {
 			p.Type = zab.Inform
 		}
-		for _, t := range h.written {
-			if t.Zxid > e.After && t.Zxid <= e.UpTo {
-				p.Txns = append(p.Txns, t)
-			}
-		}
+		p.Txns = stretch(h.written, e.After, e.UpTo)
 		for _, to := range e.To {
 			h.send(to, p)
 		}
@@ -266,26 +169,36 @@ func (h *host) perform(effect zab.Effect) {
 			l.sever()
 		}
 	case zab.Halt:
-		w.fail("server %d halts: %s", h.id, e.Reason)
-	case Notify:
+		w.fail("no halt", "server %d halts: %s", h.id, e.Reason)
+	case quorum.Notify:
 		life := w.host(e.To).life
 		if w.reachable(h.id, e.To) && w.rng.Float64() >= w.loss {
 			w.after(w.delay(10*time.Millisecond), func() {
-				w.host(e.To).input(life, Notified{From: h.id, Notification: e.Notification})
+				w.host(e.To).input(life, quorum.Notified{From: h.id, Notification: e.Notification})
 			})
 		}
-	case Connect:
+	case quorum.Connect:
 		h.connect(h.life, h.role, e.Leader)
-	case RoleChange:
+	case quorum.RoleChange:
 		w.note("%d %v of %d %s", h.id, e.State, e.Leader, e.Reason)
 		if e.State == ensemble.Looking {
 			h.role++
-			for id, l := range h.links {
+			for _, id := range slices.Sorted(maps.Keys(h.links)) {
+				l := h.links[id]
 				delete(h.links, id)
 				l.sever()
 			}
 		}
 	}
+}
+
+// stretch returns a copy of the transactions of a log behind after, up to upTo.
+func stretch(log []zab.Txn, after, upTo ensemble.Zxid) []zab.Txn {
+	find := func(z ensemble.Zxid) int {
+		i, _ := slices.BinarySearchFunc(log, z, func(t zab.Txn, z ensemble.Zxid) int { return cmp.Compare(t.Zxid, z+1) })
+		return i
+	}
+	return slices.Clone(log[find(after):max(find(after), find(upTo))])
 }
 
 // sendState sends what this server has applied, which is a prefix of the world's
@@ -298,11 +211,7 @@ func (h *host) sendState(e zab.SendSnapshot) {
 		h.send(e.To, zab.Packet{Type: zab.Snap, At: zab.Position{Zxid: last.Zxid, Chain: last.Chain}})
 	}
 	p := zab.Packet{Type: zab.Proposal}
-	for _, t := range h.written[h.applied:] {
-		if t.Zxid <= e.UpTo {
-			p.Txns = append(p.Txns, t)
-		}
-	}
+	p.Txns = stretch(h.written[h.applied:], 0, e.UpTo)
 	h.send(e.To, p)
 }
 
@@ -379,7 +288,7 @@ func (h *host) next(life int) {
 func (h *host) write(effect zab.Effect) zab.Input {
 	switch e := effect.(type) {
 	case zab.Append:
-		h.log = append(h.log[:len(h.log):len(h.log)], e.Txns...)
+		h.log = append(h.log, e.Txns...)
 		h.hint = e.Committed
 		return zab.Durable{Ticket: e.Ticket}
 	case zab.SaveEpochs:
@@ -418,77 +327,8 @@ func (h *host) wipe() {
 		}
 	}
 	h.crash()
+	h.w.report.Wipes++
 	h.w.note("%d is wiped", h.id)
 	h.lost = h.log
 	h.log, h.hint, h.epochs = nil, 0, zab.Epochs{Unsure: true}
-}
-
-// checkCommit: what is committed is the same everywhere, in the same order, and
-// on the disks of a quorum (I6).
-func (w *world) checkCommit(h *host, upTo ensemble.Zxid) {
-	n := h.applied
-	for n < len(h.written) && h.written[n].Zxid <= upTo {
-		if n < len(w.history) {
-			if a, b := h.written[n], w.history[n]; a.Zxid != b.Zxid || a.Chain != b.Chain {
-				w.fail("server %d commits %v at place %d, where %v was committed", h.id, a.Zxid, n, b.Zxid)
-			}
-		} else {
-			w.history = append(w.history, h.written[n])
-			w.checkDurable(h.written[n])
-		}
-		n++
-	}
-	h.applied = n
-	if n == 0 || h.written[n-1].Zxid != upTo {
-		w.fail("server %d commits %v, which its log does not have", h.id, upTo)
-	}
-}
-
-func (w *world) checkDurable(t zab.Txn) {
-	has := func(id ensemble.ServerID) bool {
-		i := len(w.history) - 1
-		has := func(log []zab.Txn) bool {
-			return i < len(log) && log[i].Zxid == t.Zxid && log[i].Chain == t.Chain
-		}
-		return has(w.host(id).log) || has(w.host(id).lost)
-	}
-	if !w.view.HasQuorum(has) {
-		w.fail("%v is committed and not on the disks of a quorum", t.Zxid)
-	}
-}
-
-// checkEstablished: one leader per epoch (I1), which has all that was committed (I5).
-func (w *world) checkEstablished(h *host, epoch ensemble.Epoch) {
-	state, _ := h.peer.State()
-	if state != ensemble.Leading {
-		return
-	}
-	w.note("%d leads epoch %d", h.id, epoch)
-	if other, ok := w.leaders[epoch]; ok {
-		w.fail("servers %d and %d both lead epoch %d", other, h.id, epoch)
-	}
-	w.leaders[epoch] = h.id
-	if len(h.written) < len(w.history) {
-		w.fail("leader %d of epoch %d has %d of %d committed transactions", h.id, epoch, len(h.written), len(w.history))
-	}
-	for i, t := range w.history {
-		if h.written[i].Zxid != t.Zxid || h.written[i].Chain != t.Chain {
-			w.fail("leader %d of epoch %d has %v where %v was committed", h.id, epoch, h.written[i].Zxid, t.Zxid)
-		}
-	}
-}
-
-// propose lets whoever leads propose a few transactions.
-func (w *world) propose() {
-	for _, h := range w.hosts {
-		if h.life == 0 || h.peer.leading == nil || !h.peer.leading.Serving() {
-			continue
-		}
-		var entries []zab.Entry
-		for range 1 + w.rng.IntN(3) {
-			w.acked++
-			entries = append(entries, zab.Entry{Origin: zab.Origin{Server: h.id, Tag: uint64(w.acked)}, Data: []byte{byte(w.acked)}})
-		}
-		h.step(zab.Propose{First: h.peer.leading.NextZxid(), Entries: entries})
-	}
 }
