@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,7 +26,12 @@ func (nothing) Restore(io.Reader) error         { return nil }
 // shell makes the parts of a node that runs nothing.
 func shell(t *testing.T) *Node {
 	t.Helper()
-	st, _, err := storage.Open(storage.Config{Dir: "/d", FS: storage.NewMemFS(), Initialize: true, Logger: slog.New(slog.DiscardHandler)})
+	return shellOn(t, storage.NewMemFS())
+}
+
+func shellOn(t *testing.T, disk *storage.MemFS) *Node {
+	t.Helper()
+	st, _, err := storage.Open(storage.Config{Dir: "/d", FS: disk, Initialize: true, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = st.Close() })
 	n := &Node{store: st, machine: nothing{}, log: slog.New(slog.DiscardHandler), waiting: newWaiting(), inbox: make(chan event, 100)}
@@ -99,6 +106,49 @@ func TestSyncer_SnapshotOfAnEndedRoleIsDropped(t *testing.T) {
 	n.syncer.setIncoming(role, w)
 	require.NoError(t, n.syncer.waitRoom(context.Background()), "the next role's links must not wait for it")
 	assert.Nil(t, n.syncer.incoming)
+}
+
+// Rule 2 of spec section 8: the history is on disk before the epoch that vouches
+// for it, also when both come in one batch.
+func TestSyncer_HistoryIsSyncedBeforeTheEpochs(t *testing.T) {
+	disk := storage.NewMemFS()
+	n := shellOn(t, disk)
+	var order []string
+	disk.SetFault(func(op storage.Op) error {
+		switch {
+		case op.Kind == storage.OpSync && strings.Contains(op.Name, "log."):
+			order = append(order, "log synced")
+		case op.Kind == storage.OpRename && strings.Contains(op.Name, "epochs"):
+			order = append(order, "epochs renamed")
+		}
+		return nil
+	})
+	z := ensemble.NewZxid(1, 1)
+	txn := zab.Txn{Zxid: z, Chain: zab.NextChain(0, z, zab.Origin{}, nil)}
+	require.NoError(t, n.syncer.write(n.ctx, []zab.Effect{
+		zab.Append{Ticket: 1, Txns: []zab.Txn{txn}},
+		zab.SaveEpochs{Ticket: 2, Epochs: zab.Epochs{Accepted: 1, Current: 1}},
+	}))
+	last, renamed := slices.Index(order, "log synced"), slices.Index(order, "epochs renamed")
+	require.GreaterOrEqual(t, last, 0, "%v", order)
+	require.Greater(t, renamed, last, "%v", order)
+	// Creating the segment syncs it too: that of the append must lie between.
+	assert.Equal(t, zab.Durable{Ticket: 1}, (<-n.inbox).in)
+	assert.Equal(t, zab.Durable{Ticket: 2}, (<-n.inbox).in)
+	assert.Equal(t, "log synced", order[renamed-1], "%v", order)
+	assert.NotContains(t, order[renamed+1:], "log synced", "the log was synced behind the epochs: %v", order)
+}
+
+func TestSyncer_LinksWaitWhileASnapshotIsInstalled(t *testing.T) {
+	n := shell(t)
+	w, err := n.store.CreateSnapshot(zab.Position{Zxid: ensemble.NewZxid(1, 1), Chain: 1})
+	require.NoError(t, err)
+	n.syncer.setIncoming(n.roleCtx, w)
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	require.ErrorIs(t, n.syncer.waitRoom(gone), context.Canceled, "what comes behind a snapshot must wait")
+	n.syncer.setIncoming(n.ctx, nil)
+	require.NoError(t, n.syncer.waitRoom(gone))
 }
 
 // A commit that cannot be must not make the applier wait forever.

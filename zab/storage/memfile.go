@@ -199,7 +199,7 @@ func (f *memFile) Sync() error {
 	switch {
 	case f.closed || f.fs.crashed:
 	case err != nil:
-		f.node.pending = nil // readable for now, and lost
+		f.node.pending = nil // still readable, as from a page cache, and lost at the next crash
 	default:
 		f.node.sync()
 	}
