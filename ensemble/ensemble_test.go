@@ -274,3 +274,30 @@ func Example() {
 	// [1 2 3] false
 	// 0x500000003
 }
+
+// anyTwo is the quorum system of two voters, however many there are.
+type anyTwo struct{}
+
+func (anyTwo) HasQuorum(voters []ServerID, acked func(ServerID) bool) bool {
+	n := 0
+	for _, v := range voters {
+		if acked(v) {
+			n++
+		}
+	}
+	return n >= 2
+}
+
+func TestView_WithQuorumReplacesTheSystemAndNothingElse(t *testing.T) {
+	var members []Member
+	for id := ServerID(1); id <= 5; id++ {
+		members = append(members, Member{ID: id})
+	}
+	majority, err := NewView(0, members)
+	require.NoError(t, err)
+	other := majority.WithQuorum(anyTwo{})
+	two := func(id ServerID) bool { return id <= 2 }
+	assert.False(t, majority.HasQuorum(two))
+	assert.True(t, other.HasQuorum(two))
+	assert.Equal(t, majority.Voters(), other.Voters())
+}

@@ -73,6 +73,14 @@ func NewView(version int64, members []Member) (*View, error) {
 	return v, nil
 }
 
+// WithQuorum returns the same membership with another quorum system, for
+// experiments: String and ParseView know nothing of it.
+func (v *View) WithQuorum(system QuorumSystem) *View {
+	other := *v
+	other.system = system
+	return &other
+}
+
 // Version returns the configuration version: the zxid of the reconfiguration
 // that made it, or 0 for one read from a file.
 func (v *View) Version() int64 { return v.version }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // Defaults of Config.
@@ -31,6 +32,11 @@ type Config struct {
 	// a healed network may go unnoticed for a minute; a notification is a few
 	// hundred bytes, and one a second to each server costs nothing.
 	IntervalMin, IntervalMax time.Duration
+	// Better says whether the challenger is to be preferred to the incumbent, for
+	// experiments; nil means ZooKeeper's order: by epoch, then zxid, then sid. It
+	// must be a strict order of all votes, the same on every server. Broadcast is
+	// safe only if what it prefers holds all that a quorum may have committed.
+	Better func(challenger, incumbent Vote) bool
 	// Trace may be nil.
 	Trace *Trace
 }
@@ -110,6 +116,14 @@ func NewBallot(cfg Config) (*Ballot, error) {
 	}
 	b.useView(cfg.View)
 	return b, nil
+}
+
+// beats reports whether the challenger is to be preferred to the incumbent.
+func (b *Ballot) beats(challenger, incumbent Vote) bool {
+	if b.cfg.Better != nil {
+		return b.cfg.Better(challenger, incumbent)
+	}
+	return beats(b.view, challenger, incumbent)
 }
 
 // State returns what the server is doing; Looking before the first Start.
@@ -242,6 +256,9 @@ func (b *Ballot) tick(now time.Duration, delivered bool, out *Effects) {
 		out.Connect = true
 	}
 	b.interval = min(2*b.interval, b.cfg.IntervalMax)
+	if mutant.On(mutant.M36) {
+		b.interval = 0
+	}
 	b.resendAt = now + b.interval
 }
 

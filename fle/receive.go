@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // receive is what ZooKeeper's WorkerReceiver and lookForLeader do with a
@@ -67,6 +68,10 @@ func (b *Ballot) hearVote(now time.Duration, from ensemble.ServerID, n Notificat
 		// Rounds only go backwards by a restart: what it said in this round
 		// before is not its word any more.
 		delete(b.votes, from)
+		if mutant.On(mutant.M16) {
+			n.Round = b.round
+			b.votes[from] = cast{Vote: n.Vote, state: n.State, unsure: n.Unsure}
+		}
 		b.notify(from, out)
 		b.conclude(now, out)
 		return DropStaleRound
@@ -76,7 +81,7 @@ func (b *Ballot) hearVote(now time.Duration, from ensemble.ServerID, n Notificat
 		b.beginRound(now, n.Round)
 		changed = true
 	}
-	if from == b.vote.Leader && beats(b.view, b.vote, n.Vote) {
+	if from == b.vote.Leader && b.beats(b.vote, n.Vote) {
 		// The candidate itself, of all servers, prefers a lesser vote: it has
 		// restarted with less than it had. All votes for its past must go.
 		b.beginRound(now, b.round+1)
@@ -84,7 +89,7 @@ func (b *Ballot) hearVote(now time.Duration, from ensemble.ServerID, n Notificat
 		b.conclude(now, out)
 		return DropAmnesia
 	}
-	if n.Leader != b.self && beats(b.view, n.Vote, b.vote) {
+	if n.Leader != b.self && b.beats(n.Vote, b.vote) {
 		// A vote for this server is no news to it: only itself can say what it
 		// has, and it has said so in its initial vote.
 		b.setVote(now, n.Vote)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // RoundMax is the highest election round. Rounds count elections since the
@@ -51,6 +52,9 @@ func beats(view *ensemble.View, challenger, incumbent Vote) bool {
 	}
 	if view.Weight(incumbent.Leader) == 0 {
 		return true
+	}
+	if mutant.On(mutant.M15) && challenger.Zxid != incumbent.Zxid {
+		return challenger.Zxid > incumbent.Zxid
 	}
 	if challenger.PeerEpoch != incumbent.PeerEpoch {
 		return challenger.PeerEpoch > incumbent.PeerEpoch

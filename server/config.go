@@ -76,6 +76,14 @@ type Config struct {
 	// protects against mistakes and not against attackers.
 	Secret []byte
 
+	// Clock tells the time for everything that lasts: session expiry, timeouts,
+	// latencies. It never goes back and is never negative; nil means the time
+	// since New. Any goroutine calls it, some with locks held.
+	Clock func() time.Duration
+	// Time tells the time of day, which goes into transactions and new session
+	// ids; nil means time.Now.
+	Time func() time.Time
+
 	// Logger is where the log goes; nil means slog.Default().
 	Logger *slog.Logger
 	// Trace hears of what happens; nil means nobody does.
@@ -96,6 +104,11 @@ type Trace struct {
 	// Refused is called when a client presented a session that it cannot have:
 	// expired, unknown, or with a wrong password.
 	Refused func(session int64)
+	// Touched is called on the leader whenever it gives a session timeout more to
+	// live: the session was created, a leadership began (then for all sessions,
+	// ascending), or the client was heard of, on a connection of this server, in a
+	// learner's heartbeat or when it came back to its session.
+	Touched func(session int64, timeout time.Duration)
 	// Expired is called on the leader when it decides that a session has expired.
 	Expired func(session int64)
 	// Applied is called for every transaction applied, with its error code; 0 is
@@ -153,6 +166,7 @@ func (c Config) withDefaults() Config {
 	if c.Secret == nil {
 		c.Secret = []byte("quorate session password of ensemble " + c.Ensemble)
 	}
+	c.setClocks()
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -175,12 +189,17 @@ func (c Config) Validate() error {
 	negative("MinSessionTimeout", c.MinSessionTimeout)
 	negative("MaxSessionTimeout", c.MaxSessionTimeout)
 	negative("HandshakeTimeout", c.HandshakeTimeout)
-	for name, n := range map[string]int{"JuteMaxBuffer": c.JuteMaxBuffer, "GlobalOutstandingLimit": c.GlobalOutstandingLimit,
-		"OutputBytesMax": c.OutputBytesMax, "WatchesMax": c.WatchesMax, "Workers": c.Workers, "Sets": c.Sets} {
+	count := func(name string, n int) {
 		if n < 0 {
 			fault("server: %s is %d; want a positive number, or 0 for the default", name, n)
 		}
 	}
+	count("JuteMaxBuffer", c.JuteMaxBuffer)
+	count("GlobalOutstandingLimit", c.GlobalOutstandingLimit)
+	count("OutputBytesMax", c.OutputBytesMax)
+	count("WatchesMax", c.WatchesMax)
+	count("Workers", c.Workers)
+	count("Sets", c.Sets)
 	if len(faults) == 0 {
 		if d := c.withDefaults(); d.MinSessionTimeout > d.MaxSessionTimeout {
 			fault("server: minSessionTimeout %v is more than maxSessionTimeout %v", d.MinSessionTimeout, d.MaxSessionTimeout)

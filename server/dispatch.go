@@ -6,7 +6,7 @@ import (
 )
 
 // Serve implements lf.Handler: it begins the requests that may begin, in order.
-func (c *conn) Serve() (again bool) {
+func (c *Conn) Serve() (again bool) {
 	for range turnRequests {
 		in, h, first, ok := c.next()
 		switch {
@@ -22,7 +22,7 @@ func (c *conn) Serve() (again bool) {
 }
 
 // dispatch begins one request of an open connection.
-func (c *conn) dispatch(in incoming, h proto.RequestHeader) {
+func (c *Conn) dispatch(in incoming, h proto.RequestHeader) {
 	switch {
 	case !h.Op.FromClient():
 		c.answer(in, proto.ReplyHeader{Xid: h.Xid, Zxid: -1, Err: proto.ErrUnimplemented}, last, nil)
@@ -43,14 +43,14 @@ func (c *conn) dispatch(in incoming, h proto.RequestHeader) {
 
 // submit hands a write to the quorum. What is wrong with it the leader says: so
 // the answer comes in its turn.
-func (c *conn) submit(in incoming, h proto.RequestHeader) {
+func (c *Conn) submit(in incoming, h proto.RequestHeader) {
 	id, _ := c.identity()
 	req := appendRequest(id, h.Xid, h.Op, c.idsBytes, in.frame[requestHeaderBytes:])
 	c.s.quorum.Submit(req, func(result any, err error) { c.written(in, h, result, err) })
 }
 
 // written answers a write, in the goroutine that has just applied it.
-func (c *conn) written(in incoming, h proto.RequestHeader, result any, err error) {
+func (c *Conn) written(in incoming, h proto.RequestHeader, result any, err error) {
 	res, _ := result.(*znode.Result)
 	switch {
 	case err != nil || res == nil:
@@ -88,7 +88,7 @@ func writeReply(op proto.OpCode, res *znode.Result) proto.Record {
 }
 
 // sync answers when everything committed before it has been applied here.
-func (c *conn) sync(in incoming, h proto.RequestHeader) {
+func (c *Conn) sync(in incoming, h proto.RequestHeader) {
 	var req proto.PathRequest
 	bad := proto.Unmarshal(in.frame[requestHeaderBytes:], &req)
 	if bad != nil {
@@ -107,7 +107,7 @@ func (c *conn) sync(in incoming, h proto.RequestHeader) {
 
 // auth adds identities to the connection. The answer keeps its place among the
 // others: kazoo takes whatever comes at that place for it.
-func (c *conn) auth(in incoming, h proto.RequestHeader) {
+func (c *Conn) auth(in incoming, h proto.RequestHeader) {
 	var req proto.AuthRequest
 	if err := proto.Unmarshal(in.frame[requestHeaderBytes:], &req); err != nil {
 		c.drop(in, 0)
@@ -130,7 +130,7 @@ func (c *conn) auth(in incoming, h proto.RequestHeader) {
 
 // addIDs adds identities that the connection does not have yet. It reports false
 // if they are too many.
-func (c *conn) addIDs(ids []proto.ID) bool {
+func (c *Conn) addIDs(ids []proto.ID) bool {
 	have := append([]proto.ID(nil), c.ids...)
 next:
 	for _, id := range ids {

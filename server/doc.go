@@ -3,15 +3,15 @@
 //
 // A [Server] is the quorum's zab.StateMachine. What it replicates is the state
 // of package znode, a tree of nodes with a table of sessions; around it stand
-// the connections. Start reading at [Server.Run] and at conn.
+// the connections. Start reading at [Conn], and at [Server.Run] for the sockets.
 //
 // # The way of a request
 //
-// Each connection has one reader goroutine, which cuts the stream into frames
-// and puts them into the connection's inbox (reader.go). Then the connection is
-// ready, and a worker of the leader/followers pool (package lf) begins its
-// requests in order, up to 64 in a turn (conn.next, dispatch.go). There is no
-// queue of requests between reader and worker but the connection's own.
+// Bytes of a client come in through [Conn.Receive], which cuts the stream into
+// frames and puts them into the connection's inbox (input.go). Then the connection
+// is ready, and [Conn.Serve] begins its requests in order, up to 64 in a turn
+// (conn.go, dispatch.go). There is no queue of requests between the two but the
+// connection's own.
 //
 // A write goes to the quorum as a proto.Request and is not waited for; the next
 // write of the session may follow at once. On the leader Prepare makes a
@@ -19,13 +19,13 @@
 // the applying goroutine queues the answer (conn.written).
 //
 // Everything else, reads, pings, auth and sync, begins when the session's
-// earlier writes are answered. A read is executed at once, in the worker.
+// earlier writes are answered. A read is executed at once, in Serve.
 //
 // # What is in order
 //
-// Replies and watch events of a connection go through one output buffer, which a
-// flush goroutine writes in batches; it exists only while there is something to
-// write (output.go). What is appended first is seen first, and so:
+// Replies and watch events of a connection go through one output buffer, which
+// leaves in batches through [Conn.Output] (output.go). What is appended first is
+// seen first, and so:
 //
 //   - Apply holds the state locked for writing while it applies a transaction
 //     and queues its events; a read holds it for reading while it looks at the
@@ -50,11 +50,28 @@
 // # Closing
 //
 // A connection is closed in good order: what is queued is written, a FIN
-// follows, and the reader reads on until the client has closed its end or two
-// seconds have passed. At the end of a client's stream, what it had sent is
-// still executed. When the server leaves its quorum all sessions' connections
+// follows, and what the client sends is read and forgotten until it has closed its
+// end or two seconds have passed. At the end of a client's stream, what it had sent
+// is still executed. When the server leaves its quorum all sessions' connections
 // are closed, and requests under way are never answered: nobody knows what
 // becomes of them.
+//
+// # Sockets, or none
+//
+// A Conn knows nothing of sockets. It has a [Wire], which it tells that there is
+// something to do, and which then calls it. [Server.Run] makes one of every
+// accepted socket (listen.go, socket.go): a reader goroutine calls Receive, the
+// workers of the leader/followers pool (package lf) call Serve, a goroutine that
+// exists only while there is output calls Output, and a timer calls
+// [Server.Housekeep].
+//
+// Whoever calls them himself drives the server by hand, the very same code without
+// goroutine, socket or timer: a simulator does, and the example of [Server.Open].
+// With [Config].Clock and Time given, nothing but the calls has an influence then:
+// the same calls, by one goroutine, give the same bytes, and the same calls of
+// Wire, Quorum and Trace in the same order. No map's order can be seen. (What the
+// words envi and mntr tell of the process is an exception.) Such a server needs no
+// farewell: who forgets it has crashed it.
 //
 // # Limits
 //

@@ -1,52 +1,46 @@
 package server
 
 import (
-	"context"
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
 	"github.com/quorate/quorate/internal/jute"
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/server/proto"
 )
 
-// housekeeping wakes at every half tick: it closes idle connections and, on the
-// leader, expires sessions.
-func (s *Server) housekeeping(ctx context.Context) {
-	period := min(max(s.cfg.TickTime/2, housekeepingMin), time.Second)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
+// HousekeepingPeriod is how often Housekeep is to be called: every half tick,
+// but not oftener than every 10 ms nor seldomer than every second. Run calls it
+// when the clock shows a multiple of it.
+func (s *Server) HousekeepingPeriod() time.Duration {
+	return min(max(s.cfg.TickTime/2, housekeepingMin), time.Second)
+}
+
+// Housekeep does what has to be done from time to time: it closes connections
+// that are idle or do not end, and on the leader it expires sessions. Run calls
+// it; who drives the server by hand does it instead. Not twice at a time.
+func (s *Server) Housekeep() {
+	now := s.now()
+	s.closeIdle(now)
+	if s.serving.Load() {
+		s.limitOutstanding()
+	}
+	if s.leading.Load() {
+		for _, t := range s.touched() {
+			s.touch(t)
 		}
-		now := s.now()
-		s.closeIdle(now)
-		if s.serving.Load() {
-			s.limitOutstanding()
-		}
-		if s.leading.Load() {
-			for _, t := range s.touched() {
-				s.touch(t)
-			}
-			s.expire(now)
-		}
-		timer.Reset(period - s.now()%period)
+		s.expire(s.sessionTime())
 	}
 }
 
 // closeIdle closes connections whose clients have been silent for longer than
-// their sessions last, or have no session yet.
+// their sessions last, have no session yet, or do not come to their end.
 func (s *Server) closeIdle(now time.Duration) {
 	for _, c := range s.connections() {
-		p, _ := c.state()
-		_, timeout := c.identity()
-		switch {
-		case p <= phaseDeciding && now-c.since > s.cfg.HandshakeTimeout:
-			c.abort("no session within the handshake timeout")
-		case p == phaseOpen && now-time.Duration(c.heard.Load()) > timeout:
-			c.abort("silent for longer than its session timeout")
+		if reason, yes := c.overdue(now); yes {
+			c.Abort(reason)
 		}
 	}
 }
@@ -58,29 +52,52 @@ type touchEntry struct {
 }
 
 // touched returns the sessions of this server that were heard of since the last
-// call.
+// call. If they are too many, those come first that have waited longest.
 func (s *Server) touched() []touchEntry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []touchEntry
-	for id, c := range s.sessions {
-		heard := time.Duration(c.heard.Load())
-		if heard == c.shipped || len(out) == heartbeatSessions {
-			continue
+	var heard []*Conn
+	for _, c := range s.sessions {
+		if time.Duration(c.heard.Load()) != c.shipped {
+			heard = append(heard, c)
 		}
-		c.shipped = heard
-		_, timeout := c.identity()
-		out = append(out, touchEntry{id, timeout})
+	}
+	slices.SortFunc(heard, func(a, b *Conn) int {
+		return cmp.Or(cmp.Compare(a.shipped, b.shipped), cmp.Compare(a.seq, b.seq))
+	})
+	out := make([]touchEntry, min(len(heard), heartbeatSessions))
+	for i := range out {
+		c := heard[i]
+		c.shipped = time.Duration(c.heard.Load())
+		out[i].id, out[i].timeout = c.identity()
 	}
 	return out
+}
+
+// sessionTime is the clock by which sessions expire: it never jumps.
+func (s *Server) sessionTime() time.Duration {
+	if mutant.On(mutant.M27) {
+		return time.Duration(s.cfg.Time().UnixNano())
+	}
+	return s.now()
 }
 
 // touch gives a session another timeout's time. It reports false if this server
 // does not lead, or the session is not there or is being closed.
 func (s *Server) touch(t touchEntry) bool {
 	s.trackMu.Lock()
-	defer s.trackMu.Unlock()
-	return s.tracker != nil && s.tracker.Touch(t.id, t.timeout, s.now())
+	ok := s.tracker != nil && s.tracker.Touch(t.id, t.timeout, s.sessionTime())
+	s.trackMu.Unlock()
+	if ok {
+		s.traceTouched(t.id, t.timeout)
+	}
+	return ok
+}
+
+func (s *Server) traceTouched(id int64, timeout time.Duration) {
+	if s.cfg.Trace.Touched != nil {
+		s.cfg.Trace.Touched(id, timeout)
+	}
 }
 
 // expire closes the sessions that are due.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/quorate/quorate/ensemble"
 	"github.com/quorate/quorate/internal/jute"
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/server/proto"
 	"github.com/quorate/quorate/server/session"
 	"github.com/quorate/quorate/server/znode"
@@ -12,7 +13,7 @@ import (
 
 // connect handles the first frame, a ConnectRequest, in the order of spec
 // client-protocol 1.2.
-func (c *conn) connect(in incoming) {
+func (c *Conn) connect(in incoming) {
 	s := c.s
 	var req proto.ConnectRequest
 	err := proto.Unmarshal(in.frame, &req)
@@ -23,7 +24,7 @@ func (c *conn) connect(in incoming) {
 		refusal = "ConnectRequest: " + err.Error()
 	case !s.serving.Load():
 		refusal = "not serving"
-	case seen > here:
+	case seen > here && !mutant.On(mutant.M32):
 		// The client has seen a state that this server has not: let it find
 		// another one, lest its time goes backwards.
 		s.log.Info("sending a client away that has seen a later state", "remote", c.remote, "seen", seen, "zxid", here)
@@ -31,7 +32,7 @@ func (c *conn) connect(in incoming) {
 	}
 	if refusal != "" {
 		c.drop(in, 0)
-		c.abort(refusal)
+		c.Abort(refusal)
 		return
 	}
 	timeout := time.Duration(req.TimeoutMillis) * time.Millisecond
@@ -46,7 +47,7 @@ func (c *conn) connect(in incoming) {
 
 // decide enters the phase in which nothing is answered until the session is
 // settled.
-func (c *conn) decide(timeout time.Duration, hasReadOnly bool) {
+func (c *Conn) decide(timeout time.Duration, hasReadOnly bool) {
 	c.mu.Lock()
 	if c.phase == phaseFresh {
 		c.phase = phaseDeciding
@@ -57,7 +58,7 @@ func (c *conn) decide(timeout time.Duration, hasReadOnly bool) {
 
 // bind makes c the connection of a session, so that the end of the session ends
 // it, and returns the one that was. It reports false if c is closing already.
-func (s *Server) bind(c *conn, id int64) (old *conn, ok bool) {
+func (s *Server) bind(c *Conn, id int64) (old *Conn, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.mu.Lock()
@@ -78,7 +79,7 @@ func (s *Server) bind(c *conn, id int64) (old *conn, ok bool) {
 const sessionIDTries = 8
 
 // newSession asks the quorum for a session.
-func (s *Server) newSession(c *conn, in incoming, timeout time.Duration, tries int) {
+func (s *Server) newSession(c *Conn, in incoming, timeout time.Duration, tries int) {
 	s.state.RLock()
 	s.mu.Lock()
 	id := s.ids.Next(func(id int64) bool {
@@ -111,7 +112,7 @@ func (s *Server) newSession(c *conn, in incoming, timeout time.Duration, tries i
 }
 
 // oldSession asks the leader whether the client may have its session back.
-func (s *Server) oldSession(c *conn, in incoming, id int64, passwd []byte) {
+func (s *Server) oldSession(c *Conn, in incoming, id int64, passwd []byte) {
 	// The password comes first: who does not know it must not be able to
 	// disconnect the one who does.
 	if !session.Verify(s.cfg.Secret, id, passwd) {
@@ -133,7 +134,7 @@ func (s *Server) oldSession(c *conn, in incoming, id int64, passwd []byte) {
 		switch {
 		case err != nil || !known:
 			c.drop(in, 0)
-			c.abort("asking the leader for the session: no answer")
+			c.Abort("asking the leader for the session: no answer")
 		case valid:
 			s.connected(c, in, true)
 		default:
@@ -143,7 +144,7 @@ func (s *Server) oldSession(c *conn, in incoming, id int64, passwd []byte) {
 }
 
 // connected gives the client its session and lets its requests begin.
-func (s *Server) connected(c *conn, in incoming, renewed bool) {
+func (s *Server) connected(c *Conn, in incoming, renewed bool) {
 	c.mu.Lock()
 	id, timeout := c.session, c.timeout
 	resp := &proto.ConnectResponse{TimeoutMillis: int32(timeout.Milliseconds()), SessionID: id,
@@ -163,7 +164,7 @@ func (s *Server) connected(c *conn, in incoming, renewed bool) {
 
 // refuse tells the client that the session it asked for is no more. Never is it
 // given another one unasked: its ephemerals would be lost in silence.
-func (s *Server) refuse(c *conn, in incoming, id int64) {
+func (s *Server) refuse(c *Conn, in incoming, id int64) {
 	c.mu.Lock()
 	resp := &proto.ConnectResponse{HasReadOnly: c.hasRO}
 	c.mu.Unlock()

@@ -200,6 +200,27 @@ func TestServer_RunEndsWithItsContext(t *testing.T) {
 	assert.Zero(t, e.members[0].s.inflight.Load(), "an answer that comes too late harms nobody")
 }
 
+// One client does not end its side, and another does not even read.
+func TestServer_RunDoesNotWaitForClients(t *testing.T) {
+	t.Parallel()
+	e := newEnsemble(t, 1, Config{})
+	open(t, e.members[0].addr)
+	c := open(t, e.members[0].addr)
+	c.create(1, "/big", string(make([]byte, 900_000)), 0)
+	for i := range int32(20) {
+		c.write(request(2+i, proto.OpGetData, read("/big", false)))
+	}
+	s := e.members[0].s
+	require.Eventually(t, func() bool { return s.inflight.Load() > 0 }, waitFor, tickFor, "some are held back")
+	start := time.Now()
+	e.members[0].stop()
+	took := time.Since(start)
+	assert.GreaterOrEqual(t, took, drainTimeout)
+	assert.Less(t, took, 2*drainTimeout)
+	assert.Zero(t, s.inflight.Load())
+	assert.Empty(t, s.connections())
+}
+
 func TestServer_ListenerThatFailsEndsRun(t *testing.T) {
 	s := New(Config{Self: 1, Logger: slog.New(slog.DiscardHandler)})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -238,16 +259,17 @@ func TestFrames_CutsWhateverTheReadsAre(t *testing.T) {
 		var f frames
 		r := &choppy{b: stream, most: most, rng: rng}
 		var got [][]byte
-		need := 4
 		for len(got) < len(want) {
-			require.NoError(t, f.fill(r, need))
+			n, err := r.Read(f.space())
+			require.NoError(t, err)
+			f.took(n)
 			for {
 				n, ok := f.peekInt(0)
-				if need = 4; !ok {
+				if f.need = lengthBytes; !ok {
 					break
 				}
 				frame, ok := f.cut(int(n))
-				if need += int(n); !ok {
+				if f.need += int(n); !ok {
 					break
 				}
 				got = append(got, frame)

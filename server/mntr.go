@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/quorate/quorate/ensemble"
@@ -37,7 +36,7 @@ func (s *Server) wordMntr() string {
 	put("approximate_data_size", census.dataBytes)
 	put("global_sessions", census.sessions)
 	put("local_sessions", 0)
-	put("uptime", s.now().Milliseconds())
+	put("uptime", (s.now() - s.started).Milliseconds())
 	if n, ok := openFiles(); ok {
 		put("open_file_descriptor_count", n)
 	}
@@ -71,10 +70,4 @@ func (s *Server) wordMntr() string {
 		put("tree_digest_zxid", at)
 	}
 	return b.String()
-}
-
-// openFiles counts this process's file descriptors, where the system lists them.
-func openFiles() (int, bool) {
-	entries, err := os.ReadDir("/proc/self/fd")
-	return len(entries), err == nil
 }

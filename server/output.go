@@ -1,10 +1,6 @@
 package server
 
-import (
-	"runtime"
-	"sync"
-	"time"
-)
+import "sync"
 
 // outputKeepBytes is the largest buffer that is kept for other connections.
 const outputKeepBytes = 64 << 10
@@ -14,7 +10,7 @@ const outputKeepBytes = 64 << 10
 var outputBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // output returns what is to be written so far, for appending. c.mu is held.
-func (c *conn) output() []byte {
+func (c *Conn) output() []byte {
 	if c.outBox == nil {
 		c.outBox = outputBuffers.Get().(*[]byte)
 		c.out = (*c.outBox)[:0]
@@ -24,7 +20,7 @@ func (c *conn) output() []byte {
 
 // outputGrew says what is to be done after something was appended to the output.
 // c.mu is held.
-func (c *conn) outputGrew() (t todo) {
+func (c *Conn) outputGrew() (t todo) {
 	if len(c.out) > c.s.cfg.OutputBytesMax && c.phase < phaseClosing {
 		c.overflow = true
 		c.out, c.outBox = nil, nil
@@ -37,67 +33,52 @@ func (c *conn) outputGrew() (t todo) {
 	return t
 }
 
-// startFlush reports whether the caller must start c.flush as a goroutine. c.mu
-// is held.
-func (c *conn) startFlush() bool {
+// startFlush reports whether the caller must tell Wire.Flush. c.mu is held.
+func (c *Conn) startFlush() bool {
 	if c.flushing || c.phase == phaseGone || len(c.out) == 0 && (c.phase != phaseClosing || c.endSent) {
 		return false
 	}
 	c.flushing = true
-	c.s.tasks.Add(1)
 	return true
 }
 
-// flush writes the output until there is none, in as few writes as possible. It
-// is a goroutine that exists only while there is something to write; c.flushing
-// says so. If the connection is closing it also ends the stream.
-func (c *conn) flush() {
-	defer c.s.tasks.Done()
-	for wrote := false; ; wrote = true {
-		runtime.Gosched() // whoever made output may be about to make more
-		c.mu.Lock()
-		batch, box := c.out, c.outBox
-		c.out, c.outBox = nil, nil
-		resume := wrote && c.outHeld
-		if resume {
-			c.outHeld = false
+// Output returns the next bytes for the client, after Wire.Flush said that there
+// are some. A call says that what the one before returned has been written: so
+// who does not call it again until then makes the server see that the client does
+// not read. The batch is the caller's until that next call.
+//
+// With an empty batch end tells what it means: true that the stream to the client
+// ends here (call again when it has been ended), false that there is nothing now.
+func (c *Conn) Output() (batch []byte, end bool) {
+	c.mu.Lock()
+	resume, over := false, false
+	if c.writing != nil {
+		if cap(*c.writing) <= outputKeepBytes {
+			outputBuffers.Put(c.writing)
 		}
-		over, ending, signal := len(batch) == 0, c.phase == phaseClosing, c.waiting
-		if over {
-			c.flushing, c.endSent = false, ending
-		}
-		c.mu.Unlock()
-		if resume {
-			c.ready()
-		}
-		if over {
-			if ending {
-				c.endStream()
-			}
-			if signal {
-				signalOne(c.room)
-			}
-			return
-		}
-		if _, err := c.nc.Write(batch); err != nil {
-			c.abort("write: " + err.Error())
-			return
-		}
-		if cap(batch) <= outputKeepBytes {
-			*box = batch
-			outputBuffers.Put(box)
-		}
+		c.writing = nil
+		resume, c.outHeld = c.outHeld, false
 	}
-}
-
-// endStream sends the FIN and lets the reader wait a little for the client's.
-func (c *conn) endStream() {
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		c.abort("")
-		return
+	switch {
+	case len(c.out) > 0:
+		batch = c.out
+		*c.outBox = batch
+		c.writing, c.out, c.outBox = c.outBox, nil, nil
+	case c.phase == phaseClosing && !c.endSent:
+		end, c.endSent = true, true
+		if !c.ended {
+			c.deadline = c.s.now() + drainTimeout
+		}
+	default:
+		c.flushing = false
+		over = c.over()
 	}
-	if err := c.nc.SetReadDeadline(time.Now().Add(drainTimeout)); err != nil {
-		c.abort("")
+	c.mu.Unlock()
+	if resume {
+		c.ready()
 	}
+	if over {
+		c.Abort(c.endReason)
+	}
+	return batch, end
 }

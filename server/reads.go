@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/server/proto"
 	"github.com/quorate/quorate/server/watch"
 	"github.com/quorate/quorate/server/znode"
@@ -20,7 +21,7 @@ func (s *Server) allowed(acl []proto.ACL, perm int32, ids []proto.ID) bool {
 // the tree is looked at until the reply is queued: so the watch that it may arm
 // misses no change, no event of that watch can overtake the reply, and the
 // reply's zxid is that of the state it was read from.
-func (c *conn) readOne(in incoming, h proto.RequestHeader) {
+func (c *Conn) readOne(in incoming, h proto.RequestHeader) {
 	s := c.s
 	req, err := proto.DecodeRequest(h.Op, in.frame[requestHeaderBytes:])
 	s.state.RLock()
@@ -40,7 +41,7 @@ func (c *conn) readOne(in incoming, h proto.RequestHeader) {
 }
 
 // execute runs a read and returns the body of its reply. The state is locked.
-func (c *conn) execute(op proto.OpCode, req proto.Record) (proto.Record, proto.ErrCode, todo) {
+func (c *Conn) execute(op proto.OpCode, req proto.Record) (proto.Record, proto.ErrCode, todo) {
 	var body proto.Record
 	var code proto.ErrCode
 	switch r := req.(type) {
@@ -79,7 +80,7 @@ func (c *conn) execute(op proto.OpCode, req proto.Record) (proto.Record, proto.E
 }
 
 // node finds a node that the connection may do perm to.
-func (c *conn) node(path string, perm int32) (znode.Node, proto.ErrCode) {
+func (c *Conn) node(path string, perm int32) (znode.Node, proto.ErrCode) {
 	n, ok := c.s.tree.Node(path)
 	switch {
 	case !ok:
@@ -90,7 +91,7 @@ func (c *conn) node(path string, perm int32) (znode.Node, proto.ErrCode) {
 	return n, proto.OK
 }
 
-func (c *conn) exists(r *proto.PathWatchRequest) (proto.Record, proto.ErrCode) {
+func (c *Conn) exists(r *proto.PathWatchRequest) (proto.Record, proto.ErrCode) {
 	if strings.IndexByte(r.Path, 0) >= 0 {
 		return nil, proto.ErrBadArguments
 	}
@@ -99,7 +100,7 @@ func (c *conn) exists(r *proto.PathWatchRequest) (proto.Record, proto.ErrCode) {
 		return nil, code
 	}
 	if r.Watch { // also for a node that is not there
-		if code := c.arm((*watch.Manager[*conn]).AddData, r.Path); code != proto.OK {
+		if code := c.arm((*watch.Manager[*Conn]).AddData, r.Path); code != proto.OK {
 			return nil, code
 		}
 	}
@@ -109,10 +110,10 @@ func (c *conn) exists(r *proto.PathWatchRequest) (proto.Record, proto.ErrCode) {
 	return &proto.StatReply{Stat: n.Stat()}, proto.OK
 }
 
-func (c *conn) getData(r *proto.PathWatchRequest) (proto.Record, proto.ErrCode) {
+func (c *Conn) getData(r *proto.PathWatchRequest) (proto.Record, proto.ErrCode) {
 	n, code := c.node(r.Path, proto.PermRead)
 	if code == proto.OK && r.Watch {
-		code = c.arm((*watch.Manager[*conn]).AddData, r.Path)
+		code = c.arm((*watch.Manager[*Conn]).AddData, r.Path)
 	}
 	if code != proto.OK {
 		return nil, code
@@ -120,10 +121,10 @@ func (c *conn) getData(r *proto.PathWatchRequest) (proto.Record, proto.ErrCode) 
 	return &proto.DataReply{Data: n.Data(), Stat: n.Stat()}, proto.OK
 }
 
-func (c *conn) getChildren(r *proto.PathWatchRequest, withStat bool) (proto.Record, proto.ErrCode) {
+func (c *Conn) getChildren(r *proto.PathWatchRequest, withStat bool) (proto.Record, proto.ErrCode) {
 	n, code := c.node(r.Path, proto.PermRead)
 	if code == proto.OK && r.Watch {
-		code = c.arm((*watch.Manager[*conn]).AddChild, r.Path)
+		code = c.arm((*watch.Manager[*Conn]).AddChild, r.Path)
 	}
 	switch {
 	case code != proto.OK:
@@ -134,7 +135,7 @@ func (c *conn) getChildren(r *proto.PathWatchRequest, withStat bool) (proto.Reco
 	return &proto.StringsReply{Strings: n.Children()}, proto.OK
 }
 
-func (c *conn) getACL(path string) (proto.Record, proto.ErrCode) {
+func (c *Conn) getACL(path string) (proto.Record, proto.ErrCode) {
 	n, code := c.node(path, proto.PermRead|proto.PermAdmin)
 	if code != proto.OK {
 		return nil, code
@@ -146,14 +147,14 @@ func (c *conn) getACL(path string) (proto.Record, proto.ErrCode) {
 	return &proto.ACLReply{ACL: acl, Stat: n.Stat()}, proto.OK
 }
 
-func (c *conn) countDescendants(path string) (proto.Record, proto.ErrCode) {
+func (c *Conn) countDescendants(path string) (proto.Record, proto.ErrCode) {
 	if _, code := c.node(path, proto.PermRead); code != proto.OK {
 		return nil, code
 	}
 	return &proto.IntReply{Value: int32(c.s.tree.Descendants(path))}, proto.OK
 }
 
-func (c *conn) getEphemerals(prefix string) proto.Record {
+func (c *Conn) getEphemerals(prefix string) proto.Record {
 	paths := c.s.tree.Ephemerals(c.session)
 	if p := strings.TrimSpace(prefix); p != "" && p != "/" {
 		paths = slices.DeleteFunc(paths, func(path string) bool { return !strings.HasPrefix(path, prefix) })
@@ -161,7 +162,7 @@ func (c *conn) getEphemerals(prefix string) proto.Record {
 	return &proto.StringsReply{Strings: paths}
 }
 
-func (c *conn) whoAmI() proto.Record {
+func (c *Conn) whoAmI() proto.Record {
 	r := &proto.WhoAmIReply{}
 	for _, id := range c.ids {
 		r.Clients = append(r.Clients, proto.ClientInfo{Scheme: id.Scheme, User: znode.User(id)})
@@ -170,7 +171,7 @@ func (c *conn) whoAmI() proto.Record {
 }
 
 // multiRead executes reads, each with a result of its own, all in one state.
-func (c *conn) multiRead(r *proto.MultiRequest) proto.Record {
+func (c *Conn) multiRead(r *proto.MultiRequest) proto.Record {
 	resp := &proto.MultiResponse{Results: make([]proto.MultiResult, len(r.Ops))}
 	for i, op := range r.Ops {
 		res := &resp.Results[i]
@@ -190,7 +191,7 @@ func (c *conn) multiRead(r *proto.MultiRequest) proto.Record {
 
 // arm adds a watch, unless the connection is closing: its watches would stay
 // for ever (ZOOKEEPER-1382). The state is locked.
-func (c *conn) arm(add func(*watch.Manager[*conn], *conn, string) error, path string) proto.ErrCode {
+func (c *Conn) arm(add func(*watch.Manager[*Conn], *Conn, string) error, path string) proto.ErrCode {
 	s := c.s
 	s.watchMu.Lock()
 	defer s.watchMu.Unlock()
@@ -203,12 +204,12 @@ func (c *conn) arm(add func(*watch.Manager[*conn], *conn, string) error, path st
 	return proto.OK
 }
 
-func (c *conn) addWatch(r *proto.AddWatchRequest) (proto.Record, proto.ErrCode) {
-	add := (*watch.Manager[*conn]).AddPersistent
+func (c *Conn) addWatch(r *proto.AddWatchRequest) (proto.Record, proto.ErrCode) {
+	add := (*watch.Manager[*Conn]).AddPersistent
 	switch r.Mode {
 	case proto.AddWatchPersistent:
 	case proto.AddWatchPersistentRecursive:
-		add = (*watch.Manager[*conn]).AddRecursive
+		add = (*watch.Manager[*Conn]).AddRecursive
 	default:
 		return nil, proto.ErrMarshalling
 	}
@@ -218,7 +219,7 @@ func (c *conn) addWatch(r *proto.AddWatchRequest) (proto.Record, proto.ErrCode) 
 	return &proto.IntReply{}, proto.OK
 }
 
-func (c *conn) changeWatches(op proto.OpCode, r *proto.WatchesRequest) proto.ErrCode {
+func (c *Conn) changeWatches(op proto.OpCode, r *proto.WatchesRequest) proto.ErrCode {
 	if !watch.ValidType(r.Type) {
 		return proto.ErrMarshalling
 	}
@@ -243,23 +244,27 @@ var errFired = errors.New("fired")
 // setWatches arms again what the client watched before it lost its connection,
 // and tells it what it missed since the state it had seen last (spec
 // client-protocol 3.5). The state is locked.
-func (c *conn) setWatches(r *proto.SetWatchesRequest) (todo, proto.ErrCode) {
-	type manager = watch.Manager[*conn]
+func (c *Conn) setWatches(r *proto.SetWatchesRequest) (todo, proto.ErrCode) {
+	type manager = watch.Manager[*Conn]
 	var t todo
+	seen := r.RelativeZxid
+	if mutant.On(mutant.M30) {
+		seen--
+	}
 	fire := func(e proto.EventType, path string) error {
 		t |= c.send(proto.AppendEvent(nil, -1, e, path), nil)
 		return errFired
 	}
 	lists := []struct {
 		paths []string
-		add   func(*manager, *conn, string) error
+		add   func(*manager, *Conn, string) error
 		rule  func(path string, n znode.Node, there bool) error // errFired, or nil to arm
 	}{
 		{r.Data, (*manager).AddData, func(path string, n znode.Node, there bool) error {
 			if !there {
 				return fire(proto.EventNodeDeleted, path)
 			}
-			if n.Stat().Mzxid > r.RelativeZxid {
+			if n.Stat().Mzxid > seen {
 				return fire(proto.EventNodeDataChanged, path)
 			}
 			return nil
@@ -274,7 +279,7 @@ func (c *conn) setWatches(r *proto.SetWatchesRequest) (todo, proto.ErrCode) {
 			if !there {
 				return fire(proto.EventNodeDeleted, path)
 			}
-			if n.Stat().Pzxid > r.RelativeZxid {
+			if n.Stat().Pzxid > seen {
 				return fire(proto.EventNodeChildrenChanged, path)
 			}
 			return nil

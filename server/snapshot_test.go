@@ -59,20 +59,23 @@ func FuzzFrames(f *testing.F) {
 		var fr frames
 		var back []byte
 		r := bytes.NewReader(stream)
-		for need := 4; ; {
-			if err := fr.fill(io.LimitReader(r, int64(max(most, 1))), need); err != nil {
+		for {
+			space := fr.space()
+			n, err := r.Read(space[:min(len(space), max(most, 1))])
+			if err != nil {
 				break
 			}
+			fr.took(n)
 			for {
 				n, ok := fr.peekInt(0)
-				if need = 4; !ok {
+				if fr.need = lengthBytes; !ok {
 					break
 				}
 				if n < 0 || n > 1<<20 {
 					return
 				}
 				frame, ok := fr.cut(int(n))
-				if need += int(n); !ok {
+				if fr.need += int(n); !ok {
 					break
 				}
 				back = append(binary.BigEndian.AppendUint32(back, uint32(n)), frame...)

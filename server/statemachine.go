@@ -3,11 +3,14 @@ package server
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/server/proto"
 	"github.com/quorate/quorate/server/session"
 	"github.com/quorate/quorate/server/watch"
@@ -25,11 +28,16 @@ func (s *Server) Apply(txn zab.Txn) any {
 	}
 	var res znode.Result
 	s.state.Lock()
+	if mutant.On(mutant.M29) {
+		s.fire(s.zxid.Load()) // the events of the transaction before
+	}
 	res, s.events = s.tree.Apply(h, rec, s.events[:0])
 	if s.leading.Load() {
 		s.preparer.Applied()
 	}
-	s.fire(h.Zxid)
+	if !mutant.On(mutant.M29) {
+		s.fire(h.Zxid)
+	}
 	s.zxid.Store(h.Zxid)
 	s.state.Unlock()
 	for _, n := range s.notified {
@@ -77,11 +85,19 @@ func (s *Server) fire(zxid int64) {
 func (s *Server) sessionChanged(res *znode.Result) {
 	switch res.Op {
 	case proto.OpCreateSession:
+		timeout := time.Duration(res.TimeoutMillis) * time.Millisecond
 		s.trackMu.Lock()
-		if s.tracker != nil {
-			s.tracker.Add(res.Session, time.Duration(res.TimeoutMillis)*time.Millisecond, s.now())
+		tracks := s.tracker != nil
+		if tracks {
+			// Prepare has put it in; its time begins now, when the client may know
+			// of it.
+			s.tracker.Add(res.Session, timeout, s.sessionTime())
+			s.tracker.Touch(res.Session, timeout, s.sessionTime())
 		}
 		s.trackMu.Unlock()
+		if tracks {
+			s.traceTouched(res.Session, timeout)
+		}
 	case proto.OpCloseSession:
 		s.trackMu.Lock()
 		if s.tracker != nil {
@@ -99,7 +115,7 @@ func (s *Server) sessionChanged(res *znode.Result) {
 
 // asksToClose reports whether the client itself has asked for the end of its
 // session: then it gets its answer first.
-func (c *conn) asksToClose() bool {
+func (c *Conn) asksToClose() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.closeSent
@@ -134,7 +150,7 @@ func (s *Server) setTree(t *znode.Tree) {
 	s.preparer.SkipACL = s.cfg.SkipACL
 	s.zxid.Store(int64(t.Zxid()))
 	s.watchMu.Lock()
-	s.watches = watch.New[*conn](s.cfg.WatchesMax)
+	s.watches = watch.New[*Conn](s.cfg.WatchesMax)
 	s.watchMu.Unlock()
 }
 
@@ -154,7 +170,7 @@ func (s *Server) TreeDigest() (ensemble.Zxid, uint64) {
 // Prepare implements zab.Preparer.
 func (s *Server) Prepare(z ensemble.Zxid, origin zab.Origin, request []byte) []byte {
 	var req proto.Request
-	h := proto.TxnHeader{Zxid: int64(z), Time: time.Now().UnixMilli(), Type: proto.OpError}
+	h := proto.TxnHeader{Zxid: int64(z), Time: s.cfg.Time().UnixMilli(), Type: proto.OpError}
 	if err := proto.Unmarshal(request, &req); err != nil {
 		s.log.Error("a server sent a request that is none", "from", origin.Server, "err", err)
 		return proto.AppendTxn(nil, h, &proto.ErrorTxn{Err: proto.ErrMarshalling})
@@ -168,6 +184,15 @@ func (s *Server) Prepare(z ensemble.Zxid, origin zab.Origin, request []byte) []b
 		return proto.AppendTxn(nil, h, &proto.ErrorTxn{Err: proto.ErrSystem})
 	}
 	h, rec := s.preparer.Prepare(z, h.Time, origin.Server, &req)
+	if create, ok := rec.(*proto.CreateSessionTxn); ok {
+		// From here on, and not from its Apply: a follower may apply the session
+		// before we do, lose its client, and have another server ask us about it.
+		s.trackMu.Lock()
+		if s.tracker != nil {
+			s.tracker.Add(h.Session, time.Duration(create.TimeoutMillis)*time.Millisecond, s.sessionTime())
+		}
+		s.trackMu.Unlock()
+	}
 	return proto.AppendTxn(make([]byte, 0, len(request)+proto.TxnHeaderBytes), h, rec)
 }
 
@@ -203,7 +228,7 @@ func (s *Server) RoleChanged(role zab.Role) {
 	s.state.Unlock()
 	s.limitOutstanding()
 	s.mu.Lock()
-	s.ids.Advance(s.cfg.Self, time.Now().UnixMilli())
+	s.ids.Advance(s.cfg.Self, s.cfg.Time().UnixMilli())
 	s.mu.Unlock()
 	if leading {
 		s.track()
@@ -250,10 +275,12 @@ func (s *Server) track() {
 	s.state.RLock()
 	sessions, owners := s.tree.Sessions(), s.tree.EphemeralOwners()
 	s.state.RUnlock()
-	now := s.now()
+	now := s.sessionTime()
 	tracker := session.NewTracker(s.cfg.TickTime)
-	for id, ms := range sessions {
-		tracker.Add(id, time.Duration(ms)*time.Millisecond, now)
+	for _, id := range slices.Sorted(maps.Keys(sessions)) {
+		timeout := time.Duration(sessions[id]) * time.Millisecond
+		tracker.Add(id, timeout, now)
+		s.traceTouched(id, timeout)
 	}
 	var orphans []int64
 	for _, id := range owners {

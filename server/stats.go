@@ -143,7 +143,7 @@ func opCodes(op proto.OpCode) string {
 }
 
 // line returns the connection's line of stat (brief) or cons.
-func (c *conn) line(full bool) string {
+func (c *Conn) line(full bool) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var b strings.Builder
@@ -158,7 +158,7 @@ func (c *conn) line(full bool) string {
 	fmt.Fprintf(&b, " /%s[%x](queued=%d,recved=%d,sent=%d", c.remote, interest, c.requests, st.received, st.sent)
 	if full && c.session != 0 {
 		fmt.Fprintf(&b, ",sid=%s,lop=%s,est=%d,to=%d", session.Format(c.session), st.op,
-			c.s.started.Add(c.since).UnixMilli(), c.timeout.Milliseconds())
+			c.s.timeOfDay(c.since).UnixMilli(), c.timeout.Milliseconds())
 		if st.xid >= 0 {
 			fmt.Fprintf(&b, ",lcxid=0x%x", st.xid)
 		}
@@ -167,7 +167,7 @@ func (c *conn) line(full bool) string {
 			avg = int64(st.sum) / st.count / int64(time.Millisecond)
 		}
 		fmt.Fprintf(&b, ",lzxid=0x%x,lresp=%d,llat=%d,minlat=%d,avglat=%d,maxlat=%d", uint64(st.zxid),
-			c.s.started.Add(st.replied).UnixMilli(), st.last.Milliseconds(), st.low.Milliseconds(), avg, st.high.Milliseconds())
+			c.s.timeOfDay(st.replied).UnixMilli(), st.last.Milliseconds(), st.low.Milliseconds(), avg, st.high.Milliseconds())
 	}
 	b.WriteString(")")
 	return b.String()

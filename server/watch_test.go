@@ -158,7 +158,7 @@ func TestWatch_NoneForAClosingConnection(t *testing.T) {
 	s := e.members[0].s
 	c := s.connections()[0]
 	c.finish("test")
-	assert.Equal(t, proto.OK, c.arm((*watch.Manager[*conn]).AddData, "/n"))
+	assert.Equal(t, proto.OK, c.arm((*watch.Manager[*Conn]).AddData, "/n"))
 	assert.Zero(t, s.census().watches)
 }
 

@@ -3,9 +3,6 @@ package server
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
-	"os/user"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -48,7 +45,7 @@ func number(word string) int32 { return int32(binary.BigEndian.Uint32([]byte(wor
 
 // fourLetterWord answers the first four bytes of a connection if they are a
 // word, and then closes it. It reports false if they are a length.
-func (c *conn) fourLetterWord(n int32) bool {
+func (c *Conn) fourLetterWord(n int32) bool {
 	w, known := words[n]
 	if !known && n != telnetIAC {
 		return false
@@ -166,25 +163,6 @@ func (s *Server) wordConf() string {
 			peerType = 0
 		}
 		fmt.Fprintf(&b, "peerType=%d\nmembership: \n%s", peerType, v)
-	}
-	return b.String()
-}
-
-func (s *Server) wordEnvi() string {
-	host, _ := os.Hostname()
-	dir, _ := os.Getwd()
-	name, home := "", ""
-	if u, err := user.Current(); err == nil {
-		name, home = u.Username, u.HomeDir
-	}
-	var b strings.Builder
-	b.WriteString("Environment:\n")
-	for _, kv := range [][2]string{
-		{"zookeeper.version", s.cfg.Version}, {"host.name", host}, {"go.version", runtime.Version()},
-		{"os.name", runtime.GOOS}, {"os.arch", runtime.GOARCH},
-		{"user.name", name}, {"user.home", home}, {"user.dir", dir},
-	} {
-		fmt.Fprintf(&b, "%s=%s\n", kv[0], kv[1])
 	}
 	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // Journal is what a server has on disk or is about to have: the shape of its
@@ -62,6 +63,14 @@ func (j *Journal) Committed() ensemble.Zxid { return j.committed }
 // DurableZxid returns the end of the history that is on disk.
 func (j *Journal) DurableZxid() ensemble.Zxid { return j.durableZxid }
 
+// saved is how far this server may say that it has the history: what is on disk.
+func (j *Journal) saved() ensemble.Zxid {
+	if mutant.On(mutant.M01) {
+		return j.Last().Zxid
+	}
+	return j.durableZxid
+}
+
 // Quiet reports whether everything asked of the disk is done.
 func (j *Journal) Quiet() bool { return j.durable == j.issued }
 
@@ -108,6 +117,13 @@ func (j *Journal) commit(upTo ensemble.Zxid, out *Effects) {
 	}
 	j.committed = upTo
 	out.Add(Commit{UpTo: upTo})
+}
+
+// rewind is what M04 does when a role ends: what is applied is kept, and what
+// only the log has is forgotten, though it stays there.
+func (j *Journal) rewind() {
+	j.shape = j.shape.Truncate(Position{Zxid: j.committed})
+	j.marks, j.durableZxid = nil, min(j.durableZxid, j.committed)
 }
 
 // Observe takes the inputs that concern the disk, whatever the role; the roles

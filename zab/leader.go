@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // Config is what the roles need to know.
@@ -16,6 +17,17 @@ type Config struct {
 	TickTime       time.Duration
 	InitLimitTicks int
 	SyncLimitTicks int
+	// LastCounter is the last zxid counter that a leader uses in its epoch; 0
+	// means ensemble.MaxCounter. A small one makes the end of an epoch, which
+	// nobody lives to see otherwise, an everyday event for simulations.
+	LastCounter uint32
+}
+
+func (c Config) lastCounter() uint32 {
+	if c.LastCounter == 0 {
+		return ensemble.MaxCounter
+	}
+	return c.LastCounter
 }
 
 func (c Config) initLimit() time.Duration { return time.Duration(c.InitLimitTicks) * c.TickTime }
@@ -203,6 +215,9 @@ func (l *Leader) drop(peer ensemble.ServerID, reason string, out *Effects) {
 
 func (l *Leader) resign(out *Effects, format string, args ...any) {
 	l.over = true
+	if mutant.On(mutant.M04) {
+		l.journal.rewind()
+	}
 	out.Add(Resign{Reason: fmt.Sprintf(format, args...)})
 }
 
@@ -253,9 +268,19 @@ func (l *Leader) everyVoter(self bool, ok func(*member) bool) bool {
 	return true
 }
 
+// gatherTime is how long a new leader waits for its followers at least: they may
+// know of the election's end later than it does, by the time that they wait for
+// better news (200 ms) and then for a connection. With a short tick a leader that
+// did not wait would be gone each time when they came, for ever.
+const gatherTime = time.Second
+
 // checkLinks notes since when too few voters are connected and gives up after a
-// tick: without them nothing can be decided (ZooKeeper waits for its limits).
+// tick, or, as a new leader, after gatherTime: without them nothing can be decided
+// (ZooKeeper waits for its limits).
 func (l *Leader) checkLinks(now time.Duration, out *Effects) {
+	if mutant.On(mutant.M38) {
+		return
+	}
 	need := linked
 	if l.phase == broadcast {
 		need = synced
@@ -271,7 +296,11 @@ func (l *Leader) checkLinks(now time.Duration, out *Effects) {
 	if l.lacksFrom < 0 {
 		l.lacksFrom = now
 	}
-	if now-l.lacksFrom >= l.cfg.TickTime {
+	grace := l.cfg.TickTime
+	if l.phase != broadcast {
+		grace = max(grace, min(gatherTime, l.cfg.initLimit()))
+	}
+	if now-l.lacksFrom >= grace {
 		l.resign(out, "no quorum of followers for %v", now-l.lacksFrom)
 	}
 }

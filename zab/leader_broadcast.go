@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // syncsMax is how many syncs may wait for a quorum at a time.
@@ -25,7 +26,8 @@ func (l *Leader) propose(in Propose, out *Effects) {
 		// leadership of this server.
 		return
 	}
-	if next.Epoch() != l.epoch || uint64(next.Counter())+uint64(len(in.Entries))-1 > uint64(ensemble.MaxCounter) {
+	used := next.Epoch() != l.epoch || uint64(next.Counter())+uint64(len(in.Entries))-1 > uint64(l.cfg.lastCounter())
+	if used && !mutant.On(mutant.M35) {
 		l.resign(out, "epoch %d has used up its zxids (ZOOKEEPER-1277)", l.epoch)
 		return
 	}
@@ -43,7 +45,11 @@ func (l *Leader) propose(in Propose, out *Effects) {
 		}
 	}
 	l.journal.append(txns, out)
-	if ids := l.to(func(m *member) bool { return m.stage >= forwarded && !m.observer }); len(ids) > 0 {
+	from := forwarded
+	if mutant.On(mutant.M17) {
+		from = synced
+	}
+	if ids := l.to(func(m *member) bool { return m.stage >= from && !m.observer }); len(ids) > 0 {
 		out.Add(Send{To: ids, Packet: Packet{Type: Proposal, Txns: txns}})
 	}
 }
@@ -81,6 +87,9 @@ func (l *Leader) onAck(now time.Duration, from ensemble.ServerID, m *member, p P
 			return
 		}
 		if p.Zxid > m.acked {
+			if mutant.On(mutant.M06) {
+				m.initial = m.acked // nobody needs it any more: the ACK before this one
+			}
 			m.acked, m.progress = p.Zxid, now
 			l.advance(out)
 		}
@@ -97,7 +106,7 @@ func (l *Leader) advance(out *Effects) {
 	}
 	acked := func(id ensemble.ServerID) ensemble.Zxid {
 		if id == l.cfg.Self {
-			return l.journal.durableZxid
+			return l.journal.saved()
 		}
 		if m := l.members[id]; m != nil && m.stage >= synced && !m.observer {
 			return m.acked
@@ -110,11 +119,21 @@ func (l *Leader) advance(out *Effects) {
 		if z := acked(id); z > l.journal.committed && z.Epoch() == l.epoch {
 			candidates = append(candidates, z)
 		}
+		if m := l.members[id]; mutant.On(mutant.M06) && m != nil && m.stage >= synced && m.initial > l.journal.committed {
+			candidates = append(candidates, m.initial) // of its ACK before that, see onAck
+		}
 	}
 	slices.Sort(candidates)
 	for i := len(candidates) - 1; i >= 0; i-- {
 		z := candidates[i]
-		if l.cfg.View.HasQuorum(func(id ensemble.ServerID) bool { return acked(id) >= z }) {
+		enough := l.cfg.View.HasQuorum(func(id ensemble.ServerID) bool { return acked(id) >= z })
+		if mutant.On(mutant.M05) {
+			enough = len(candidates)-i >= len(l.cfg.View.Voters())/2
+		}
+		if mutant.On(mutant.M06) && len(candidates)-i > len(l.cfg.View.Voters())/2 {
+			enough = true
+		}
+		if enough {
 			l.commit(z, out)
 			return
 		}
@@ -159,7 +178,8 @@ func (l *Leader) sync(in SyncRequest, out *Effects) {
 }
 
 func (l *Leader) roundConfirmed(round uint64) bool {
-	return l.quorum(true, true, func(m *member) bool { return m.stage >= synced && !m.observer && m.pong >= round })
+	return mutant.On(mutant.M31) ||
+		l.quorum(true, true, func(m *member) bool { return m.stage >= synced && !m.observer && m.pong >= round })
 }
 
 func (l *Leader) answerSyncs(out *Effects) {

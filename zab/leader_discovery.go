@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // This file is the leader from election to establishment: the epoch
@@ -30,6 +31,9 @@ func (l *Leader) onInfo(now time.Duration, from ensemble.ServerID, m *member, p 
 	if !l.settled {
 		if !m.observer && m.accepted >= l.epoch {
 			l.epoch = m.accepted + 1
+			if mutant.On(mutant.M13) {
+				l.epoch = m.accepted
+			}
 		}
 		l.discover(now, out)
 		return
@@ -131,11 +135,18 @@ func (l *Leader) forward(now time.Duration, id ensemble.ServerID, m *member, out
 		end = Position{Zxid: plan.From}
 	}
 	to := []ensemble.ServerID{id}
+	op, after := Packet{Type: plan.Op, Zxid: plan.From}, plan.From
+	if last := m.history.Last().Zxid; mutant.On(mutant.M09) && plan.Op == Trunc && last < end.Zxid {
+		op = Packet{Type: Diff, Zxid: last}
+	}
+	if mutant.On(mutant.M11) && after+1 < end.Zxid && l.journal.shape.Contains(after+1) {
+		after++
+	}
 	switch {
 	case plan.Op != Snap:
-		out.Add(Send{To: to, Packet: Packet{Type: plan.Op, Zxid: plan.From}})
-		if plan.From < end.Zxid {
-			out.Add(SendLog{To: to, After: plan.From, UpTo: end.Zxid})
+		out.Add(Send{To: to, Packet: op})
+		if after < end.Zxid {
+			out.Add(SendLog{To: to, After: after, UpTo: end.Zxid})
 		}
 	default:
 		out.Add(SendSnapshot{To: id, UpTo: end.Zxid})
@@ -172,7 +183,11 @@ func (l *Leader) activate(out *Effects) {
 		l.members[id].stage = active
 	}
 	if len(ids) > 0 {
-		out.Add(Send{To: ids, Packet: Packet{Type: UpToDate, Zxid: l.journal.committed}})
+		at := l.journal.committed
+		if mutant.On(mutant.M18) {
+			at = l.members[ids[0]].acked
+		}
+		out.Add(Send{To: ids, Packet: Packet{Type: UpToDate, Zxid: at}})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // Learner is the follower's and the observer's side of ZAB. It is a pure state
@@ -96,6 +97,9 @@ func (l *Learner) send(p Packet, out *Effects) {
 
 func (l *Learner) resign(out *Effects, format string, args ...any) {
 	l.over = true
+	if mutant.On(mutant.M04) {
+		l.journal.rewind()
+	}
 	out.Add(Resign{Reason: fmt.Sprintf(format, args...)})
 }
 
@@ -160,6 +164,9 @@ func (l *Learner) onLeaderInfo(p Packet, out *Effects) {
 		l.resign(out, "the leader proposes epoch %d, and this server has accepted %d", l.epoch, e.Accepted)
 	case l.epoch == e.Accepted:
 		l.answer = ensemble.NoEpoch
+		if mutant.On(mutant.M14) {
+			l.answer = l.journal.claim()
+		}
 		l.promise(out)
 	default:
 		l.answer = l.journal.claim()
@@ -239,6 +246,9 @@ func (l *Learner) onTxns(p Packet, out *Effects) {
 		txns = txns[1:]
 	}
 	for _, t := range txns {
+		if mutant.On(mutant.M11) && l.step == catchingUp {
+			break
+		}
 		if !t.Zxid.Follows(last.Zxid) || t.Zxid.Epoch() > l.epoch {
 			l.resign(out, "%v %v does not continue the log, which ends at %v", p.Type, t.Zxid, last.Zxid)
 			return
@@ -253,7 +263,13 @@ func (l *Learner) onTxns(p Packet, out *Effects) {
 		if l.mode == "TRUNC" && l.step == catchingUp {
 			l.mode = "TRUNC+DIFF"
 		}
+		if mutant.On(mutant.M03) && l.step == catchingUp {
+			l.journal.saveEpochs(Epochs{Accepted: l.epoch, Current: l.epoch}, out)
+		}
 		l.journal.append(txns, out)
+		if mutant.On(mutant.M01) {
+			l.acknowledge(out)
+		}
 	}
 	if p.Type == Inform && len(p.Txns) > 0 {
 		l.onCommit(p.Txns[len(p.Txns)-1].Zxid, out)
@@ -293,6 +309,9 @@ func (l *Learner) onNewLeader(p Packet, out *Effects) {
 	default:
 		l.step = adopting
 		l.ticket = l.journal.saveEpochs(Epochs{Accepted: l.epoch, Current: l.epoch}, out)
+		if mutant.On(mutant.M02) {
+			l.acknowledgeHistory(out)
+		}
 	}
 }
 
@@ -314,18 +333,23 @@ func (l *Learner) durable(ticket uint64, out *Effects) {
 	case l.step == promising && ticket >= l.ticket:
 		l.promise(out)
 	case l.step == adopting && ticket >= l.ticket:
-		l.step = almostThere
-		l.ackedInit = true
-		l.acked = ensemble.NoZxid
-		l.send(Packet{Type: Ack, Zxid: ensemble.NewZxid(l.epoch, 0)}, out)
+		l.acknowledgeHistory(out)
 	}
 	l.acknowledge(out)
+}
+
+// acknowledgeHistory answers NEWLEADER: all before it and the epoch are on disk.
+func (l *Learner) acknowledgeHistory(out *Effects) {
+	l.step = almostThere
+	l.ackedInit = true
+	l.acked = ensemble.NoZxid
+	l.send(Packet{Type: Ack, Zxid: ensemble.NewZxid(l.epoch, 0)}, out)
 }
 
 // acknowledge tells the leader how far our disk is: never before NEWLEADER, and
 // never as an observer.
 func (l *Learner) acknowledge(out *Effects) {
-	z := l.journal.durableZxid
+	z := l.journal.saved()
 	if !l.ackedInit || l.observer || z <= l.acked || z.Epoch() != l.epoch {
 		return
 	}
@@ -338,7 +362,7 @@ func (l *Learner) tick(now time.Duration, out *Effects) {
 	if l.step == serving {
 		limit = l.cfg.syncLimit()
 	}
-	if now-l.heard > limit {
+	if now-l.heard > limit && !(mutant.On(mutant.M37) && l.step < serving) {
 		l.resign(out, "nothing heard from leader %d for %v", l.leader, limit)
 		return
 	}

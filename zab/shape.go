@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // Run is a stretch of a history without gaps: the transactions First to Last,
@@ -35,7 +36,8 @@ func (s Shape) Last() Position {
 // Append returns the shape with one more transaction at its end, which must
 // follow it. Like the built-in append it may reuse the receiver's runs.
 func (s Shape) Append(txn Txn) Shape {
-	if n := len(s.Runs); n > 0 && s.Runs[n-1].Last+1 == txn.Zxid {
+	// M04 cuts the shape anywhere, and has to know the chain there.
+	if n := len(s.Runs); n > 0 && s.Runs[n-1].Last+1 == txn.Zxid && !mutant.On(mutant.M04) {
 		s.Runs[n-1].Last, s.Runs[n-1].Chain = txn.Zxid, txn.Chain
 		return s
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/server/proto"
 )
 
@@ -235,6 +236,9 @@ func (t *Tree) closeSession(h *proto.TxnHeader, r *proto.CloseSessionTxn, events
 		_, _, _, events = t.delete(h, path, events)
 	}
 	rest := t.Ephemerals(h.Session)
+	if mutant.On(mutant.M28) {
+		rest = nil
+	}
 	if len(rest) > 0 && !r.Unlisted {
 		t.contradiction(h, "closeSession does not list %q", rest)
 	}
@@ -257,6 +261,9 @@ func (t *Tree) multi(h *proto.TxnHeader, r *proto.MultiTxn, events []Event) ([]p
 	for i, sub := range r.Txns {
 		res := &results[i]
 		if failed >= 0 {
+			if mutant.On(mutant.M20) && i < failed {
+				_, _, _, events = t.applyOne(h, sub.Record, events)
+			}
 			res.Type = proto.OpError
 			switch {
 			case i == failed:

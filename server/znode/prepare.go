@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/server/proto"
 )
 
@@ -33,7 +34,9 @@ func NewPreparer(t *Tree) *Preparer {
 // Reset forgets everything prepared and not applied, and who owns which
 // session: a leadership begins or ends.
 func (p *Preparer) Reset() {
-	p.overlay = newOverlay(p.tree)
+	if !mutant.On(mutant.M21) {
+		p.overlay = newOverlay(p.tree)
+	}
 	p.owners = map[int64]ensemble.ServerID{}
 }
 
@@ -186,7 +189,9 @@ func (r *request) closeSession() (proto.OpCode, proto.Record, proto.ErrCode) {
 	}
 	delete(r.owners, r.session)
 	candidates := slices.Collect(maps.Keys(r.tree.ephemerals[r.session]))
-	candidates = append(candidates, r.created[r.session]...)
+	if !mutant.On(mutant.M28) {
+		candidates = append(candidates, r.created[r.session]...)
+	}
 	slices.Sort(candidates)
 	paths := []string{}
 	for _, path := range slices.Compact(candidates) {
@@ -219,8 +224,13 @@ func (r *request) multi(req *proto.MultiRequest) (proto.OpCode, proto.Record, pr
 			out.Txns[i] = proto.SubTxn{Type: kind, Record: rec}
 			continue
 		}
-		r.undo(mark)
-		for j := range out.Txns {
+		first := 0
+		if mutant.On(mutant.M20) {
+			first = i
+		} else {
+			r.undo(mark)
+		}
+		for j := first; j < len(out.Txns); j++ {
 			e := &proto.ErrorTxn{}
 			switch {
 			case j == i:

@@ -3,6 +3,7 @@ package znode
 import (
 	"fmt"
 
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/server/proto"
 )
 
@@ -33,7 +34,11 @@ func (r *request) create(op proto.OpCode, req *proto.CreateRequest) (proto.OpCod
 		return op, nil, proto.ErrNoAuth
 	}
 	if req.Flags == proto.FlagSequential || req.Flags == proto.FlagEphemeralSequential {
-		path += sequence(parent.ccount)
+		counter := parent.ccount
+		if mutant.On(mutant.M33) {
+			counter = int32(uint32(r.zxid)) // it begins anew with each leader
+		}
+		path += sequence(counter)
 	}
 	switch {
 	case !ValidPath(path):

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/zab"
 )
 
@@ -35,7 +36,8 @@ func (s *Store) Append(txns []zab.Txn, committed ensemble.Zxid) error {
 		if len(t.Data) > TxnBytesMax {
 			return fmt.Errorf("append %s: %w: %d bytes, at most %d", t.Zxid, ErrTooLarge, len(t.Data), TxnBytesMax)
 		}
-		if !t.Zxid.Follows(end.Zxid) || zab.NextChain(end.Chain, t.Zxid, t.Origin, t.Data) != t.Chain {
+		follows := t.Zxid.Follows(end.Zxid) && zab.NextChain(end.Chain, t.Zxid, t.Origin, t.Data) == t.Chain
+		if !follows && !mutant.On(mutant.M11) {
 			return fmt.Errorf("append: %w", notNext(end, t))
 		}
 		end = zab.Position{Zxid: t.Zxid, Chain: t.Chain}
@@ -85,7 +87,7 @@ func (s *Store) appendSome(txns []zab.Txn, committed ensemble.Zxid) (int, error)
 	if err := s.reserve(a, seg, seg.end+int64(len(s.buf))); err != nil {
 		return 0, err
 	}
-	if _, err := a.file.WriteAt(s.buf, seg.end); err != nil {
+	if _, err := a.file.WriteAt(s.buf, seg.end); err != nil && !mutant.On(mutant.M23) {
 		return 0, s.fail(explain("append to", seg.name, err))
 	}
 	s.mu.Lock()
@@ -113,7 +115,7 @@ func (s *Store) reserve(a *activeFile, seg segment, end int64) error {
 	}
 	step := min(allocateBytesMax, max(s.cfg.SegmentBytes/16, segmentBytesMin))
 	size := (end + step - 1) / step * step
-	if err := a.file.Allocate(size); err != nil {
+	if err := a.file.Allocate(size); err != nil && !mutant.On(mutant.M23) {
 		return explain("extend", seg.name, err)
 	}
 	if err := s.syncFile(a); err != nil {
@@ -261,6 +263,9 @@ func (s *Store) syncFile(a *activeFile) error {
 	}
 	start := time.Now()
 	err = a.file.Sync()
+	if err != nil && mutant.On(mutant.M24) {
+		err = a.file.Sync()
+	}
 	took := time.Since(start)
 	if err != nil {
 		err = s.fail(explain("sync the log in", s.cfg.LogDir, err))

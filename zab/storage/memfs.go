@@ -294,6 +294,30 @@ func (l memLock) Close() error {
 	return nil
 }
 
+// Used returns the bytes of all files together.
+func (m *MemFS) Used() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.used()
+}
+
+// Copy returns another file system with all that is written now, as if it were
+// durable: a backup.
+func (m *MemFS) Copy() *MemFS {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	after := NewMemFS()
+	for _, name := range slices.Sorted(maps.Keys(m.dirs)) {
+		copied := &memDir{live: map[string]*memNode{}, durable: map[string]*memNode{}}
+		for base, n := range m.dirs[name].live {
+			node := &memNode{live: slices.Clone(n.live), durable: slices.Clone(n.live)}
+			copied.live[base], copied.durable[base] = node, node
+		}
+		after.dirs[name] = copied
+	}
+	return after
+}
+
 // Kill ends the process that uses the file system, without a crash of the
 // machine: everything written stays, locks are released.
 func (m *MemFS) Kill() {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // settleEpochs saves what the epochs file must say before anything else happens:
@@ -17,9 +19,9 @@ func (s *Store) settleEpochs(l listing, h history, fresh bool) error {
 	}
 	saved := e
 	if fresh {
-		e.Unsure = !(s.cfg.Initialize || l.initialize)
+		e.Unsure = !(s.cfg.Initialize || l.initialize || mutant.On(mutant.M25))
 	}
-	if h.cut != nil && !(h.cut.Unfinished && s.cfg.TrustUnfinished) {
+	if h.cut != nil && !(h.cut.Unfinished && s.cfg.TrustUnfinished) && !mutant.On(mutant.M39) {
 		e.Unsure = true
 	}
 	// A transaction of an epoch is in a log without gaps only behind that

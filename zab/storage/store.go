@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/zab"
 )
 
@@ -330,6 +331,9 @@ func (s *Store) SaveEpochs(e Epochs) error {
 func (s *Store) writeEpochs(e Epochs) error {
 	name := filepath.Join(s.cfg.Dir, epochsName)
 	temporary := name + temporarySuffix
+	if mutant.On(mutant.M07) {
+		_ = s.fs.Remove(name)
+	}
 	f, err := s.recreate(temporary)
 	if err != nil {
 		return explain("save epochs", name, err)

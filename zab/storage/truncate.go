@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/zab"
 )
 
@@ -34,6 +36,11 @@ func (s *Store) Truncate(to zab.Position) error {
 	if to == shape.Last() {
 		return s.Sync()
 	}
+	if mutant.On(mutant.M10) && slices.ContainsFunc(segments, func(seg segment) bool { return seg.last == to }) {
+		if p, err := s.position(view{shape: shape, segments: segments}, to.Zxid-1); err == nil && p.Zxid == to.Zxid-1 {
+			to = p
+		}
+	}
 	keep := 1 // at least, if empty: it is what says that the log begins at its base
 	for keep < len(segments) && segments[keep].head.first <= to.Zxid {
 		keep++
@@ -47,7 +54,7 @@ func (s *Store) Truncate(to zab.Position) error {
 	if err := s.dropSegments(keep); err != nil {
 		return s.fail(fmt.Errorf("truncate to %s: %w", to.Zxid, err))
 	}
-	if err := s.cutSegment(to); err != nil {
+	if err := s.cutSegment(to); err != nil && !mutant.On(mutant.M23) {
 		return s.fail(fmt.Errorf("truncate to %s: %w", to.Zxid, err))
 	}
 	notify(s.hooks.Truncate, to)
@@ -111,6 +118,7 @@ func (s *Store) cutSegment(to zab.Position) error {
 	s.mu.Lock()
 	seg, a := s.segments[len(s.segments)-1], s.active
 	s.mu.Unlock()
+	old := a
 	if seg.last == to {
 		return s.reopen(seg, a)
 	}
@@ -148,6 +156,9 @@ func (s *Store) cutSegment(to zab.Position) error {
 	}
 	if err != nil {
 		return err
+	}
+	if mutant.On(mutant.M08) && old != nil {
+		a.durable = old.durable
 	}
 	s.changed(func() {
 		s.segments = append(s.segments[:len(s.segments)-1:len(s.segments)-1], cut)

@@ -1,0 +1,85 @@
+package server
+
+import (
+	"cmp"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// connections returns all connections, the oldest first.
+func (s *Server) connections() []*Conn {
+	s.mu.Lock()
+	all := make([]*Conn, 0, len(s.conns))
+	for c := range s.conns {
+		all = append(all, c)
+	}
+	s.mu.Unlock()
+	slices.SortFunc(all, func(a, b *Conn) int { return cmp.Compare(a.seq, b.seq) })
+	return all
+}
+
+// forget takes a closing connection out of everything that could still send to
+// it: the table of sessions and the watches. It may be called more than once.
+func (s *Server) forget(c *Conn) {
+	s.watchMu.Lock()
+	if !c.unwatched {
+		c.unwatched = true
+		s.watches.RemoveWatcher(c)
+	}
+	s.watchMu.Unlock()
+	id, _ := c.identity()
+	s.mu.Lock()
+	if s.sessions[id] == c {
+		delete(s.sessions, id)
+	}
+	s.mu.Unlock()
+}
+
+// leave takes out a connection that is over.
+func (s *Server) leave(c *Conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	addr := c.remote.Addr()
+	if s.perAddr[addr]--; s.perAddr[addr] <= 0 {
+		delete(s.perAddr, addr)
+	}
+	s.mu.Unlock()
+	c.mu.Lock()
+	id, reason, overflow := c.session, c.reason, c.overflow
+	c.mu.Unlock()
+	if overflow {
+		s.log.Warn("closed a connection whose client did not read", "remote", c.remote, "session", sessionID(id),
+			"limit", s.cfg.OutputBytesMax)
+	}
+	s.log.Debug("connection closed", "remote", c.remote, "session", sessionID(id), "reason", reason)
+	if s.cfg.Trace.Closed != nil {
+		s.cfg.Trace.Closed(c.remote, id, reason)
+	}
+}
+
+// refusals keeps clients that knock too often from filling the log.
+type refusals struct {
+	mu    sync.Mutex
+	quiet time.Duration // until then nothing is logged
+	since int           // refused and not logged
+}
+
+const refusalsEvery = 10 * time.Second
+
+func (r *refusals) note(log *slog.Logger, now time.Duration, remote netip.AddrPort, connections, limit int) {
+	r.mu.Lock()
+	quiet, more := now < r.quiet, r.since
+	if quiet {
+		r.since++
+	} else {
+		r.quiet, r.since = now+refusalsEvery, 0
+	}
+	r.mu.Unlock()
+	if !quiet {
+		log.Warn("refusing a client: too many connections from its address; see maxClientCnxns",
+			"remote", remote, "connections", connections, "limit", limit, "refusedBefore", more)
+	}
+}

@@ -1,0 +1,73 @@
+//go:build mutants
+
+package znode
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/internal/mutant"
+	"github.com/quorate/quorate/server/proto"
+)
+
+// TestMutant_State shows of each mutant of the state and its preparer a scene in
+// which it does something else than it should.
+func TestMutant_State(t *testing.T) {
+	for _, c := range []struct {
+		id    mutant.ID
+		does  string
+		scene func(w *world) bool
+	}{
+		{mutant.M19, "has in a snapshot what was changed after it", func(w *world) bool {
+			snap := w.tree.Snapshot()
+			w.must("/later")
+			var content bytes.Buffer
+			_, err := snap.WriteTo(&content)
+			require.NoError(w.t, err)
+			restored := NewTree()
+			require.NoError(w.t, restored.Restore(&content))
+			_, there := restored.Node("/later")
+			return there && restored.Zxid() < w.tree.Zxid()
+		}},
+		{mutant.M20, "has the first part of a multi that failed", func(w *world) bool {
+			res := w.do(alice, proto.OpMulti, multiOf(1, mkCreate("/first", 0), 2, mkDelete("/none", -1), 1, mkCreate("/last", 0)))
+			require.Equal(w.t, proto.ErrNoNode, res.Multi[1].Err)
+			_, first := w.tree.Node("/first")
+			_, last := w.tree.Node("/last")
+			require.False(w.t, last)
+			require.Equal(w.t, first, w.create("/first", 0).Err == proto.ErrNodeExists, "leader and state agree")
+			return first
+		}},
+		{mutant.M21, "prepares against what an earlier leadership prepared", func(w *world) bool {
+			w.prepare(home, alice, proto.OpCreate, mkCreate("/a", 0))
+			w.pending = nil // it is lost with its leader
+			w.prep.Reset()
+			_, rec := w.prepare(home, alice, proto.OpCreate, mkCreate("/a", 0))
+			e, failed := rec.(*proto.ErrorTxn)
+			return failed && e.Err == proto.ErrNodeExists
+		}},
+		{mutant.M28, "keeps an ephemeral of a session that is gone", func(w *world) bool {
+			w.prepare(home, alice, proto.OpCreate, mkCreate("/e", proto.FlagEphemeral))
+			w.prepare(home, alice, proto.OpCloseSession, &proto.Empty{})
+			w.apply()
+			require.Equal(w.t, proto.OK, w.apply().Err)
+			_, alive := w.tree.Session(alice)
+			require.False(w.t, alive)
+			return slices.Equal([]string{"/e"}, w.tree.Ephemerals(alice))
+		}},
+		{mutant.M33, "numbers by something else than the parent's counter", func(w *world) bool {
+			w.must("/p")
+			return w.create("/p/s", proto.FlagSequential).Path != "/p/s0000000000"
+		}},
+	} {
+		t.Run(c.id.String(), func(t *testing.T) {
+			without, with := mutant.Contrast(c.id, func() bool { return c.scene(newWorld(t)) })
+			assert.False(t, without, "without it a server %s", c.does)
+			assert.True(t, with, "no server %s", c.does)
+		})
+	}
+}
