@@ -1,124 +1,253 @@
 package sim
 
 import (
-	"container/heap"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/server/proto"
+	"github.com/quorate/quorate/sim/check"
 	"github.com/quorate/quorate/zab"
 )
+
+// contextEvents is how many events a Violation tells from before it.
+const contextEvents = 40
+
+// crowdMax is how many events may happen at one moment: more is a loop.
+const crowdMax = 100_000
 
 // world is one run: everything that happens, in one goroutine and in virtual time.
 type world struct {
 	cfg    Config
-	rng    *rand.Rand
 	now    time.Duration
-	events eventQueue
-	seq    int
+	crowd  int // events at this moment
+	queue  schedule
 	hash   xxhash.Digest
 	report Report
+	log    *slog.Logger
 
-	view  *ensemble.View
-	hosts []*host
-	cut   map[[2]ensemble.ServerID]bool // pairs that do not reach each other, from and to
-	loss  float64
+	view    *ensemble.View
+	hosts   []*host
+	net     *network
+	nemesis *nemesis
+	clients []*client
+	stage   *stage // of a script
+	asked   int    // requests that a script has made
 
-	history []zab.Txn // what has been committed anywhere, in order
+	cluster *check.Cluster
+	history check.History
+	order   int // of what clients send and receive
+	conns   int
+	over    map[int64]bool // sessions that somebody has decided to close
+	ev      check.Event    // of emit; reused
+	seq     int
+	message uint64
+	healed  bool          // nothing may go wrong any more
+	hushed  bool          // nobody makes new requests
+	recent  []check.Event // ring of the last contextEvents
+	effects zab.Effects   // of a step; reused
+	entries []check.Entry // of an event; reused
+
+	canon   []check.Entry // what has been committed anywhere
+	index   map[ensemble.Zxid]int
 	leaders map[ensemble.Epoch]ensemble.ServerID
-	asked   int
-	log     []string
-}
-
-type simEvent struct {
-	at  time.Duration
-	seq int
-	do  func()
-}
-
-type eventQueue []simEvent
-
-func (q eventQueue) Len() int { return len(q) }
-func (q eventQueue) Less(i, j int) bool {
-	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].seq < q[j].seq
-}
-func (q eventQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *eventQueue) Push(x any)   { *q = append(*q, x.(simEvent)) }
-func (q *eventQueue) Pop() any {
-	old := *q
-	e := old[len(old)-1]
-	*q = old[:len(old)-1]
-	return e
 }
 
 func newWorld(cfg Config) (*world, error) {
 	w := &world{
-		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 7)), cut: map[[2]ensemble.ServerID]bool{},
-		leaders: map[ensemble.Epoch]ensemble.ServerID{}, loss: cfg.Loss,
+		cfg: cfg, log: slog.New(slog.DiscardHandler),
+		over: map[int64]bool{}, index: map[ensemble.Zxid]int{}, leaders: map[ensemble.Epoch]ensemble.ServerID{},
 		report: Report{Seed: cfg.Seed},
 	}
 	w.hash.Reset()
-	var members []ensemble.Member
-	for i := 1; i <= cfg.Servers+cfg.Observers; i++ {
-		id := ensemble.ServerID(i)
-		members = append(members, ensemble.Member{ID: id, Observer: i > cfg.Servers})
-		w.hosts = append(w.hosts, &host{w: w, id: id, epochs: zab.Epochs{Unsure: cfg.EmptyDisks}})
+	view, err := cfg.view()
+	if err != nil {
+		return nil, err
 	}
-	view, err := ensemble.NewView(0, members)
 	w.view = view
-	return w, err
-}
-
-// stamp adds to the hash of the run.
-func (w *world) stamp(values ...uint64) {
-	var b [8]byte
-	for _, v := range values {
-		binary.BigEndian.PutUint64(b[:], v)
-		_, _ = w.hash.Write(b[:])
+	n := len(view.Members())
+	w.cluster = check.NewCluster(view, check.Options{
+		ClockDrift: 1, IdleAllowed: true, LastCounter: cfg.LastCounter, VotesAfterHealed: 12 * n * n,
+	})
+	w.history = check.History{SyncIsLinearizable: true, TickTime: cfg.TickTime}
+	for _, m := range view.Members() {
+		w.hosts = append(w.hosts, newHost(w, m.ID))
 	}
+	w.net = newNetwork(w)
+	w.nemesis = newNemesis(w)
+	for i := range cfg.Clients {
+		if cfg.Machine == nil {
+			w.clients = append(w.clients, newClient(w, i+1))
+		}
+	}
+	return w, nil
 }
 
-func (w *world) after(d time.Duration, do func()) {
-	w.seq++
-	heap.Push(&w.events, simEvent{w.now + d, w.seq, do})
+// stream returns randomness of its own for one part of the world: so that a
+// change in one part leaves the others as they were, as far as it can.
+func (w *world) stream(part string, n int) *rand.Rand {
+	return rand.New(rand.NewPCG(w.cfg.Seed, xxhash.Sum64String(fmt.Sprintf("%s %d", part, n))))
 }
 
-func (w *world) delay(upTo time.Duration) time.Duration {
-	return time.Duration(w.rng.Int64N(int64(upTo)))
-}
+// after plans something that belongs to no process.
+func (w *world) after(d time.Duration, do func()) { w.queue.add(w.now+d, nil, do) }
 
+// run lets time pass.
 func (w *world) run(until time.Duration) {
-	for len(w.events) > 0 && w.events[0].at <= until {
-		e := heap.Pop(&w.events).(simEvent)
-		w.now = e.at
+	for {
+		at, ok := w.queue.next()
+		if !ok || at > until {
+			break
+		}
+		e := w.queue.take()
+		if e.at > w.now {
+			w.now, w.crowd = e.at, 0
+		}
 		w.report.Events++
-		w.stamp(uint64(e.at), uint64(e.seq))
-		e.do()
+		if w.crowd++; w.crowd > crowdMax {
+			w.broken("V7", "time goes on", 0, "%d events at one moment", crowdMax)
+		}
+		if e.proc == nil {
+			e.do()
+		} else {
+			e.proc.run(e.do)
+		}
 	}
-	w.now = until
+	w.now = max(w.now, until)
 }
 
-func (w *world) note(format string, args ...any) {
-	line := fmt.Sprintf("%8.3f ", w.now.Seconds()) + fmt.Sprintf(format, args...)
-	w.log = append(w.log, line)
-	_, _ = w.hash.WriteString(line)
-	if w.cfg.Trace != nil {
-		w.cfg.Trace(line)
+func (w *world) host(id ensemble.ServerID) *host {
+	for _, h := range w.hosts {
+		if h.id == id {
+			return h
+		}
 	}
+	return nil
+}
+
+// emit tells an event to the checkers, the trace and the nemesis.
+func (w *world) emit(ev *check.Event) {
+	ev.At = w.now
+	w.seq++
+	ev.Seq = w.seq
+	w.stamp(ev)
+	if len(w.recent) < contextEvents {
+		w.recent = append(w.recent, *ev)
+	} else {
+		w.recent[w.seq%contextEvents] = *ev
+	}
+	kept := &w.recent[w.indexOf()]
+	kept.Log = nil
+	if w.cfg.Trace != nil {
+		traced := *ev
+		traced.Log = append([]check.Entry(nil), ev.Log...)
+		w.cfg.Trace(&traced)
+	}
+	if v := w.cluster.Observe(ev); v != nil {
+		w.fail(v)
+	}
+	w.nemesis.observe(ev)
+	if w.stage != nil {
+		w.stage.observe(ev)
+	}
+}
+
+func (w *world) indexOf() int {
+	if len(w.recent) < contextEvents {
+		return len(w.recent) - 1
+	}
+	return w.seq % contextEvents
+}
+
+// stamp adds an event to the hash of the run.
+func (w *world) stamp(ev *check.Event) {
+	var b [64]byte
+	binary.BigEndian.PutUint64(b[0:], uint64(ev.At))
+	binary.BigEndian.PutUint64(b[8:], uint64(ev.Node)<<32|uint64(ev.Peer)&0xffff<<16|uint64(len(ev.Log)))
+	binary.BigEndian.PutUint64(b[16:], uint64(ev.Zxid))
+	binary.BigEndian.PutUint64(b[24:], ev.Chain)
+	binary.BigEndian.PutUint64(b[32:], uint64(ev.Accepted)<<32|uint64(ev.Current))
+	binary.BigEndian.PutUint64(b[40:], uint64(ev.Epoch)<<32|uint64(ev.Round))
+	binary.BigEndian.PutUint64(b[48:], ev.Digest)
+	binary.BigEndian.PutUint64(b[56:], uint64(ev.Session))
+	_, _ = w.hash.Write(b[:])
+	_, _ = w.hash.WriteString(string(ev.Kind))
+	_, _ = w.hash.WriteString(ev.Mode)
+	_, _ = w.hash.WriteString(ev.Text)
+}
+
+// stampClient adds what a client saw to the hash of the run.
+func (w *world) stampClient(client int, zxid int64, code int32) {
+	var b [20]byte
+	binary.BigEndian.PutUint32(b[0:], uint32(client))
+	binary.BigEndian.PutUint64(b[4:], uint64(zxid))
+	binary.BigEndian.PutUint32(b[12:], uint32(code))
+	binary.BigEndian.PutUint32(b[16:], uint32(w.now))
+	_, _ = w.hash.Write(b[:])
 }
 
 // fail ends the run.
-func (w *world) fail(invariant, format string, args ...any) {
-	panic(&Violation{
-		Seed: w.cfg.Seed, Invariant: invariant, At: w.now, Text: fmt.Sprintf(format, args...),
-		Last: w.log[max(0, len(w.log)-lastLines):],
-	})
+func (w *world) fail(v *check.Violation) {
+	found := &Violation{Violation: *v, Seed: w.cfg.Seed}
+	found.At = w.now
+	panic(w.withContext(found))
 }
 
-func (w *world) reachable(a, b ensemble.ServerID) bool { return !w.cut[[2]ensemble.ServerID{a, b}] }
+// withContext adds what happened before.
+func (w *world) withContext(v *Violation) *Violation {
+	for i := range w.recent {
+		v.Last = append(v.Last, w.recent[(w.indexOf()+1+i)%len(w.recent)])
+	}
+	return v
+}
 
-func (w *world) host(id ensemble.ServerID) *host { return w.hosts[id-1] }
+// broken ends the run by a rule of the world itself.
+func (w *world) broken(invariant, rule string, node ensemble.ServerID, format string, args ...any) {
+	w.fail(&check.Violation{Invariant: invariant, Rule: rule, Node: node, Text: fmt.Sprintf(format, args...)})
+}
+
+// committed extends the history of the world when a server learns of a commit.
+// That all agree is the checker's business.
+func (w *world) committed(log []zab.Txn) {
+	for _, t := range log {
+		if _, known := w.index[t.Zxid]; known || len(w.canon) > 0 && t.Zxid < w.canon[len(w.canon)-1].Zxid {
+			continue
+		}
+		w.index[t.Zxid] = len(w.canon)
+		w.canon = append(w.canon, check.Entry{Zxid: t.Zxid, Chain: t.Chain})
+		if w.cfg.Machine == nil {
+			w.history.Txns = append(w.history.Txns, w.describe(t))
+		}
+	}
+}
+
+func (w *world) describe(t zab.Txn) check.Txn {
+	h, rec, err := proto.DecodeTxn(t.Data)
+	if err != nil {
+		w.broken("B1", "what is committed can be applied", 0, "transaction %v: %v", t.Zxid, err)
+	}
+	w.order++
+	txn := check.Txn{Zxid: t.Zxid, Session: h.Session, Cxid: h.Cxid, Op: h.Type, Time: h.Time, Order: w.order, At: w.now}
+	if h.Type == proto.OpCloseSession {
+		w.over[h.Session] = true
+	}
+	switch r := rec.(type) {
+	case *proto.ErrorTxn:
+		txn.Err = r.Err
+	case *proto.MultiTxn:
+		for _, part := range r.Txns {
+			if e, ok := part.Record.(*proto.ErrorTxn); ok && e.Err != proto.OK && e.Err != proto.ErrRuntimeInconsistency {
+				txn.Err = e.Err
+				break
+			}
+		}
+	case *proto.CreateSessionTxn:
+		txn.TimeoutMs = r.TimeoutMillis
+	}
+	return txn
+}

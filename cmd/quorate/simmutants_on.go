@@ -1,0 +1,125 @@
+//go:build mutants
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/quorate/quorate/internal/mutant"
+	"github.com/quorate/quorate/sim"
+)
+
+// wanted reports whether --only names a mutant, alone or in a range.
+func (o *simOptions) wanted(name string) bool {
+	if o.only == "" {
+		return true
+	}
+	for _, part := range strings.Split(o.only, ",") {
+		first, last, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		if name == first || isRange && name >= first && name <= last {
+			return true
+		}
+	}
+	return false
+}
+
+// fate is what became of a mutant.
+type fate struct {
+	seeds []int // between one kill and the next
+	by    map[string]int
+	run   int
+	took  time.Duration
+}
+
+func runMutants(ctx context.Context, o simOptions, stdout, stderr io.Writer) error {
+	if o.limit < 1 || o.parallel < 1 || o.kills < 1 {
+		return usageError{fmt.Errorf("--seeds %d --parallel %d --kills %d: want 1 or more", o.limit, o.parallel, o.kills)}
+	}
+	if err := o.check(1); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "mutant\tkilled by\tmedian seeds\tseeds run\twhat it does")
+	survivors := 0
+	for _, m := range mutant.All() {
+		if m.Absent != "" || m.Real || !o.wanted(m.ID.String()) {
+			continue
+		}
+		if err := mutant.Set(m.ID.String()); err != nil {
+			return harness(err)
+		}
+		f := hunt(ctx, o)
+		mutant.Clear()
+		if ctx.Err() != nil {
+			break
+		}
+		median := "-"
+		if len(f.seeds) > 0 {
+			slices.Sort(f.seeds)
+			median = fmt.Sprint(f.seeds[len(f.seeds)/2])
+		} else {
+			survivors++
+		}
+		_, _ = fmt.Fprintf(table, "%v\t%s\t%s\t%d\t%s\n", m.ID, f.names(), median, f.run, m.Does)
+		_, _ = fmt.Fprintf(stderr, "%v: %s, median %s seeds, %d run in %v\n", m.ID, f.names(), median, f.run, f.took.Round(time.Millisecond))
+	}
+	_ = table.Flush()
+	if survivors > 0 {
+		return codeError{fmt.Errorf("%d mutants survive", survivors), exitUnsafe}
+	}
+	return ctx.Err()
+}
+
+// names are the invariants that noticed, the most frequent first.
+func (f *fate) names() string {
+	names := slices.SortedFunc(maps.Keys(f.by), func(a, b string) int {
+		return cmp.Or(f.by[b]-f.by[a], strings.Compare(a, b))
+	})
+	for i, n := range names {
+		names[i] = fmt.Sprintf("%s (%d)", n, f.by[n])
+	}
+	if len(names) == 0 {
+		return "nobody"
+	}
+	return strings.Join(names, ", ")
+}
+
+// hunt runs seeds until a mutant has been noticed often enough.
+func hunt(ctx context.Context, o simOptions) *fate {
+	f := &fate{by: map[string]int{}}
+	began := time.Now()
+	since := 0
+	reports := make(chan sim.Report, o.parallel)
+	for seed := uint64(1); f.run < o.limit && len(f.seeds) < o.kills && ctx.Err() == nil; {
+		for i := range o.parallel {
+			go func() {
+				r, err := sim.Run(o.config(seed + uint64(i)))
+				if err != nil {
+					r.Violation = nil
+				}
+				reports <- r
+			}()
+		}
+		seed += uint64(o.parallel)
+		for range o.parallel {
+			r := <-reports
+			f.run++
+			since++
+			if r.Violation != nil {
+				f.by[r.Violation.Invariant]++
+				f.seeds = append(f.seeds, since)
+				since = 0
+			}
+		}
+	}
+	f.took = time.Since(began)
+	return f
+}

@@ -1,0 +1,138 @@
+package check
+
+import (
+	"time"
+
+	"github.com/quorate/quorate/ensemble"
+)
+
+// This file is what is owed when nothing disturbs: that leaders stay and
+// elections end; and that servers and sessions live as long as they should.
+
+// calm is how long the world has left the ensemble alone.
+type calm struct {
+	faulty   bool // faults go on: between Fault and Healed
+	broken   int  // Seq of the last thing that may have upset somebody
+	healed   bool // Healed was the last word of the world
+	healedAt time.Duration
+	judged   bool // F8, since then
+	votes    int  // notifications since then
+}
+
+// disturb notes that something has happened to the ensemble that it did not do
+// itself; lasting: until Healed.
+func (c *Cluster) disturb(lasting bool) {
+	c.calm.broken = c.seq
+	if lasting {
+		c.calm.faulty, c.calm.healed = true, false
+	}
+}
+
+func (c *Cluster) heal(ev *Event) {
+	c.calm = calm{broken: c.seq, healed: true, healedAt: ev.At}
+}
+
+// countVotes bounds the notifications after the last fault (F7).
+func (c *Cluster) countVotes(ev *Event) *Violation {
+	if !c.calm.healed || c.opts.VotesAfterHealed == 0 {
+		return nil
+	}
+	c.count(invF7)
+	c.calm.votes++
+	if c.calm.votes > c.opts.VotesAfterHealed {
+		return c.fail(invF7, ev, "more than %d notifications were sent since the last fault, %v ago", c.opts.VotesAfterHealed, ev.At-c.calm.healedAt)
+	}
+	return nil
+}
+
+// watchTheClock sees that a leader serves in time after the last fault (F8).
+func (c *Cluster) watchTheClock(ev *Event) *Violation {
+	if !c.calm.healed || c.calm.judged || c.opts.LeaderWithin == 0 || ev.At <= c.calm.healedAt+c.opts.LeaderWithin {
+		return nil
+	}
+	c.calm.judged = true
+	c.count(invF8)
+	for _, g := range c.voters {
+		if g.state == ensemble.Leading && g.serving && c.followed(g) {
+			return nil
+		}
+	}
+	return c.fail(invF8, ev, "%v after the last fault no leader serves with a quorum", c.opts.LeaderWithin)
+}
+
+// followed reports whether a quorum, the leader among them, serves in its epoch.
+func (c *Cluster) followed(leader *ghost) bool {
+	for _, u := range c.voters {
+		c.set[u.index] = u == leader || u.follows(leader.id) && u.serving && u.served == leader.served
+	}
+	return c.view.HasQuorum(c.inSet)
+}
+
+// undisturbed reports whether a server leads, and nothing has happened to anybody
+// since it was established.
+func (c *Cluster) undisturbed(g *ghost) bool {
+	return g.state == ensemble.Leading && g.serving && !c.calm.faulty && c.calm.broken <= g.servingSeq
+}
+
+// deposed judges a leader that gives up though nothing has happened since it was
+// established but that servers started and joined it (F6). Two things excuse it:
+// its epoch is used up, or a voter has promised a later one, which only another
+// election gets back.
+func (c *Cluster) deposed(g *ghost, ev *Event) *Violation {
+	if !c.undisturbed(g) || !c.followed(g) || c.endOf(g.term).Zxid.Counter() > c.opts.lastCounter()/2 {
+		return nil
+	}
+	for _, u := range c.voters {
+		if u.disk.accepted > g.served {
+			return nil
+		}
+	}
+	c.count(invF6)
+	return c.fail(invF6, ev, "leader %d of epoch %d gives up (%s), and a quorum follows it undisturbed", g.id, g.served, ev.Text)
+}
+
+func (c *Cluster) halts(g *ghost, ev *Event) *Violation {
+	c.disturb(false)
+	c.count(invV7)
+	g.halted = true
+	if c.opts.HaltsAllowed || g.excused || g.disk.loss == damaged {
+		return nil
+	}
+	return c.fail(invV7, ev, "server %d stops for good: %s", g.id, ev.Text)
+}
+
+func (c *Cluster) diskError(g *ghost) {
+	c.disturb(false)
+	g.excused, g.diskErr = true, true
+}
+
+// session judges what a leader does to sessions (S5).
+func (c *Cluster) session(g *ghost, ev *Event) *Violation {
+	if ev.Timeout > 0 {
+		c.timeouts[ev.Session] = ev.Timeout
+	}
+	if g.state != ensemble.Leading {
+		return nil // what others hear they tell the leader
+	}
+	timeout := c.timeouts[ev.Session]
+	switch ev.Mode {
+	case "create", "touch", "move":
+		g.sessions[ev.Session] = clock{ev.At, timeout}
+	case "close":
+		delete(g.sessions, ev.Session)
+	case "expire":
+		c.count(invS5)
+		told, ok := g.sessions[ev.Session]
+		if !ok { // not since it leads: its time began with the leadership
+			told = clock{g.servingFrom, timeout}
+			if !g.serving {
+				told.at = ev.At
+			}
+		}
+		delete(g.sessions, ev.Session)
+		if silent := ev.At - told.at; float64(silent) < float64(told.timeout)/(1+c.opts.ClockDrift) {
+			return c.fail(invS5, ev, "leader %d expires session 0x%x %v after it was told of it; its timeout is %v", g.id, uint64(ev.Session), silent, told.timeout)
+		}
+	}
+	return nil
+}

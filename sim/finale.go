@@ -1,0 +1,198 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/sim/check"
+	"github.com/quorate/quorate/zab"
+)
+
+// healSpan is how long after the last fault everybody must work again.
+const healSpan = 12 * time.Second
+
+// chaos is the first part of a run: everything begins, and things go wrong.
+func (w *world) chaos() {
+	w.begin()
+	w.nemesis.begin()
+	w.run(w.now + w.cfg.Time)
+	w.nemesis.active, w.nemesis.armed = false, nil
+}
+
+// begin starts servers and clients.
+func (w *world) begin() {
+	for _, h := range w.hosts {
+		w.after(time.Duration(h.rng.Int64N(int64(300*time.Millisecond))), h.startUnlessKept)
+	}
+	for _, c := range w.clients {
+		c.begin()
+	}
+	if w.cfg.Machine != nil {
+		w.ask()
+	}
+}
+
+// ask makes requests for a machine that has no clients, at any server.
+func (w *world) ask() {
+	if w.cfg.Clients == 0 {
+		return
+	}
+	rng := w.stream("requests", 0)
+	mean := float64(second) / (w.cfg.Rate * float64(w.cfg.Clients))
+	var next func()
+	next = func() {
+		if p := w.hosts[rng.IntN(len(w.hosts))].proc; p != nil && !p.h.paused && p.waiting.open && !w.hushed {
+			p.Submit(w.cfg.Request(rng.IntN), func(_ any, err error) {
+				if err == nil {
+					w.report.Requests++
+				} else {
+					w.report.Unanswered++
+				}
+			})
+		}
+		w.after(time.Duration(min(rng.ExpFloat64(), 5)*mean), next)
+	}
+	w.after(0, next)
+}
+
+// finale demands life: everything is healed, and everybody must get to work and
+// to one history within a bound; and once more after all were killed.
+func (w *world) finale() {
+	w.heal()
+	w.audit("after the last fault")
+	for _, h := range w.hosts {
+		h.crash(kill, nil)
+		w.after(time.Duration(h.rng.Int64N(int64(50*time.Millisecond))), h.start)
+	}
+	w.audit("after a restart of all")
+	w.judge()
+}
+
+// heal ends all faults.
+func (w *world) heal() {
+	w.healed = true
+	w.net.openAll()
+	for _, h := range w.hosts {
+		h.slow, h.stuck, h.unsynced, h.late = 0, false, false, 0
+		h.keptDown, h.faulty, h.cut = false, false, nil
+		h.fs.SetFault(nil)
+		h.setDrift(1)
+		h.makeRoom()
+		h.resume()
+		h.startUnlessKept()
+	}
+	w.emit(&check.Event{Kind: check.Healed})
+}
+
+// audit waits and then asks for progress, for one history, and for one state.
+func (w *world) audit(when string) {
+	w.hush(false)
+	w.demand(when, w.unsettled)
+	before := len(w.canon)
+	if len(w.clients) > 0 || w.cfg.Machine != nil && w.cfg.Clients > 0 {
+		w.demand(when, func() string {
+			if len(w.canon) <= before+2 {
+				return "nothing is committed any more"
+			}
+			return ""
+		})
+	}
+	w.hush(true)
+	w.run(w.now + 300*time.Millisecond)
+	w.demand(when, w.different)
+	w.compare(when)
+}
+
+// demand waits until there is no complaint any more.
+func (w *world) demand(when string, complaint func() string) {
+	limit := w.now + healSpan
+	for complaint() != "" {
+		if w.now >= limit {
+			w.broken(Liveness, "a healed ensemble works again", 0, "%s, %v %s", complaint(), healSpan, when)
+		}
+		w.run(w.now + 50*time.Millisecond)
+	}
+}
+
+// hush lets clients make no new requests, or again.
+func (w *world) hush(quiet bool) {
+	w.hushed = quiet
+	for _, c := range w.clients {
+		was := c.quiet
+		c.quiet = quiet
+		if was && !quiet && c.conn != nil && c.conn.ready {
+			c.think()
+		}
+	}
+}
+
+// unsettled says who is not at work; "" when all are.
+func (w *world) unsettled() string {
+	if w.leading() == nil {
+		return "no server leads"
+	}
+	for _, h := range w.hosts {
+		switch {
+		case h.proc == nil:
+			return "server " + h.id.String() + " is down"
+		case h.proc.state == ensemble.Looking || !h.proc.waiting.open:
+			return "server " + h.id.String() + " does not serve"
+		}
+	}
+	for _, c := range w.clients {
+		if c.conn == nil || !c.conn.ready {
+			return "a client has no session"
+		}
+	}
+	return ""
+}
+
+// different says who does not have the whole history; "" when all do.
+func (w *world) different() string {
+	if len(w.canon) == 0 {
+		return ""
+	}
+	tip := w.canon[len(w.canon)-1]
+	for _, h := range w.hosts {
+		p := h.proc
+		if p == nil {
+			return fmt.Sprintf("server %d is down", h.id)
+		}
+		if last := p.journal.Last(); last != (zab.Position{Zxid: tip.Zxid, Chain: tip.Chain}) || p.applier.position != last {
+			return fmt.Sprintf("server %d has logged up to %v and applied up to %v, and %v is committed", h.id, last.Zxid, p.applier.position.Zxid, tip.Zxid)
+		}
+	}
+	return ""
+}
+
+// compare asks that all servers have the same state.
+func (w *world) compare(when string) {
+	var digest uint64
+	for i, h := range w.hosts {
+		if d, ok := h.proc.machine.(Digester); ok {
+			_, sum := d.TreeDigest()
+			if i > 0 && sum != digest {
+				w.broken("T1", "equal histories make equal states", h.id, "server %d has another state than server %d at %v, %s",
+					h.id, w.hosts[0].id, h.proc.applier.position.Zxid, when)
+			}
+			digest = sum
+		}
+	}
+}
+
+// judge asks the checkers that look at the whole.
+func (w *world) judge() {
+	if v := w.cluster.Finish(); v != nil {
+		w.fail(v)
+	}
+	if w.cfg.Machine != nil {
+		return
+	}
+	w.history.End = w.now
+	found := check.Witness(&w.history)
+	w.report.Checked = found.Checked
+	if len(found.Violations) > 0 {
+		w.fail(found.Violations[0])
+	}
+}
