@@ -159,18 +159,19 @@ func (n *network) tell(h *host, about ensemble.ServerID) {
 // mailbox is the election transport's place for the newest vote to a server.
 type mailbox struct {
 	vote    fle.Notification
-	empty   bool // the vote has left
+	id      uint64 // for the trace
+	empty   bool   // the vote has left
 	planned bool
 }
 
 // mail puts a vote into the mailbox of a server, in place of one that is there.
-func (p *proc) mail(to ensemble.ServerID, vote fle.Notification) {
+func (p *proc) mail(to ensemble.ServerID, vote fle.Notification, id uint64) {
 	m := p.mailboxes[to]
 	if m == nil {
 		m = &mailbox{}
 		p.mailboxes[to] = m
 	}
-	m.vote, m.empty = vote, false
+	m.vote, m.id, m.empty = vote, id, false
 	p.post(to, m)
 }
 
@@ -197,10 +198,13 @@ func (p *proc) post(to ensemble.ServerID, m *mailbox) {
 		if n.loss > 0 && n.rng.Float64() < n.loss {
 			return // the connection broke with it inside
 		}
-		vote, other := m.vote, h.proc
+		vote, id, other := m.vote, m.id, h.proc
 		other.after(n.some(), func() {
 			n.arrive(direction{electionPort, p.h.id, to}, func() {
-				other.run(func() { other.step(quorum.Notified{From: p.h.id, Notification: vote}) })
+				other.run(func() {
+					other.voteID = id
+					other.step(quorum.Notified{From: p.h.id, Notification: vote})
+				})
 			})
 		})
 	})

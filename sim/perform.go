@@ -245,8 +245,10 @@ func (p *proc) notify(e quorum.Notify) {
 	ev := p.event(check.VoteSend)
 	ev.Peer, ev.Round, ev.State, ev.Unsure = e.To, e.Notification.Round, e.Notification.State, e.Notification.Unsure
 	ev.Vote = voteOf(e.Notification.Vote)
+	p.w.message++
+	ev.Message = p.w.message
 	p.w.emit(ev)
-	p.mail(e.To, e.Notification)
+	p.mail(e.To, e.Notification, p.w.message)
 }
 
 func (p *proc) drop(e zab.Drop) {

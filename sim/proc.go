@@ -55,6 +55,7 @@ type proc struct {
 	propose proposer
 	waiting *waiting
 	tag     uint64
+	voteID  uint64 // of the notification that is being taken in, for the trace
 }
 
 func newProc(h *host) *proc {
@@ -214,7 +215,7 @@ func (p *proc) heard(in zab.Input) {
 	case quorum.Notified:
 		ev := p.event(check.VoteRecv)
 		ev.Peer, ev.Round, ev.State, ev.Unsure = in.From, in.Notification.Round, in.Notification.State, in.Notification.Unsure
-		ev.Vote = voteOf(in.Notification.Vote)
+		ev.Vote, ev.Message = voteOf(in.Notification.Vote), p.voteID
 		p.w.emit(ev)
 	case zab.Received:
 		switch in.Packet.Type {

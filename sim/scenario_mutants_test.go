@@ -1,6 +1,6 @@
 //go:build mutants
 
-package sim_test
+package sim
 
 import (
 	"slices"

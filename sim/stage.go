@@ -153,7 +153,7 @@ func (s *stage) on(words []string) error {
 			return err
 		}
 	} else if at != 2 {
-		return errors.New(verbs["on"].usage)
+		return fmt.Errorf("want: %s", verbs["on"].usage)
 	}
 	q.do = command{words: words[at+1:]}
 	s.cues = append(s.cues, q)
@@ -334,7 +334,7 @@ func (s *stage) propose(words []string) error {
 			id, err = s.server(words[1])
 			h, words = s.w.host(id), words[2:]
 		default:
-			err = errors.New(verbs["propose"].usage)
+			err = fmt.Errorf("want: %s", verbs["propose"].usage)
 		}
 	}
 	switch {

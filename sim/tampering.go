@@ -29,7 +29,7 @@ func (s *stage) disk(words []string) error {
 	}
 	h := s.w.host(id)
 	if len(words) > 2 && words[1] != "fails" && words[1] != "dies" {
-		return errors.New(verbs["disk"].usage)
+		return fmt.Errorf("want: %s", verbs["disk"].usage)
 	}
 	switch words[1] {
 	case "stuck":
@@ -46,7 +46,7 @@ func (s *stage) disk(words []string) error {
 	case "dies":
 		return h.dieAt(words[2:])
 	default:
-		return errors.New(verbs["disk"].usage)
+		return fmt.Errorf("want: %s", verbs["disk"].usage)
 	}
 	return nil
 }

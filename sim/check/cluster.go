@@ -101,12 +101,17 @@ func NewCluster(view *ensemble.View, opts Options) *Cluster {
 }
 
 // Observe takes the next event and returns the first violation that it or one
-// before it showed, or nil. The event is only read, and not kept.
+// before it showed, or nil. The event is only read, and not kept. Messages are
+// passed over if they have no number: a trace may hold them for people only.
 func (c *Cluster) Observe(ev *Event) *Violation {
-	if c.verdict == nil {
+	if c.verdict == nil && !unnumbered(ev) {
 		c.verdict = c.observe(ev)
 	}
 	return c.verdict
+}
+
+func unnumbered(ev *Event) bool {
+	return ev.Seq == 0 && (ev.Kind == MessageSend || ev.Kind == MessageRecv)
 }
 
 // Finish says that there are no more events. It returns the first violation of

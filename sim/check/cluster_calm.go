@@ -79,7 +79,10 @@ func (c *Cluster) undisturbed(g *ghost) bool {
 // its epoch is used up, or a voter has promised a later one, which only another
 // election gets back.
 func (c *Cluster) deposed(g *ghost, ev *Event) *Violation {
-	if !c.undisturbed(g) || !c.followed(g) || c.endOf(g.term).Zxid.Counter() > c.opts.lastCounter()/2 {
+	if !c.undisturbed(g) || !c.followed(g) {
+		return nil
+	}
+	if z := c.endOf(g.term).Zxid; z.Epoch() == g.served && z.Counter() > c.opts.lastCounter()/2 {
 		return nil
 	}
 	for _, u := range c.voters {

@@ -73,7 +73,7 @@ func FuzzCluster(f *testing.F) {
 		}
 		c := NewCluster(view, Options{VotesAfterHealed: 10, LeaderWithin: time.Second})
 		for i := range run {
-			run[i].Seq, run[i].At = i+1, time.Duration(i)
+			run[i].Seq, run[i].At = c.seq+1, time.Duration(i)
 			if v := c.Observe(&run[i]); v != nil {
 				assert.NotEmpty(t, v.Text)
 				assert.NotEmpty(t, v.Rule)

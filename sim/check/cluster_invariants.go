@@ -130,7 +130,7 @@ var Invariants = [...]Rule{
 	invB9:  {"B9", "what is committed is never cut off a log nor replaced by less", ByCluster},
 	invB10: {"B10", "the records of a log follow one another without a hole, each epoch behind the history it began with", ByCluster},
 	invB11: {"B11", "what a server says of itself in an election is what its disk says", ByCluster},
-	invB12: {"B12", "a message that does not fit the role and its phase is refused", "core: zab resigns, drops the link, or halts"},
+	invB12: {"B12", "a message that does not fit the role and its phase is refused", ByWorld + ": no server may complain of another"},
 	invB13: {"B13", "no reply speaks of anything that is not committed", ByWitness + ", as part of C6: replies name committed transactions"},
 
 	invHEO: {"HEO", "whichever quorum elects from the synced disks, its choice has everything that was ever committed", ByCluster},

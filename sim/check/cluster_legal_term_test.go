@@ -230,6 +230,10 @@ func (w *legal) serve(s *legalServer, epoch ensemble.Epoch) {
 // broadcast lets a leader propose, its followers acknowledge at their own pace,
 // and latecomers join.
 func (w *legal) broadcast(leader *legalServer, epoch ensemble.Epoch, late []*legalServer) {
+	if len(late) > 0 && w.chance(2) {
+		w.admit(late[0], leader, epoch)
+		late = late[1:]
+	}
 	next := uint32(1)
 	for range 1 + w.rng.IntN(12) {
 		var batch []Entry

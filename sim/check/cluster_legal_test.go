@@ -19,6 +19,7 @@ type legal struct {
 	servers []*legalServer
 	events  []Event
 	now     time.Duration
+	seq     int
 	canon   int // how much of the leader's log is committed
 	history []Entry
 	faults  bool
@@ -98,7 +99,11 @@ func (w *legal) chance(n int) bool { return w.rng.IntN(n) == 0 }
 // event tells an event; of nobody if s is nil.
 func (w *legal) event(s *legalServer, ev Event) {
 	w.now += time.Duration(w.rng.IntN(int(time.Millisecond)))
-	ev.At, ev.Seq = w.now, len(w.events)+1
+	if w.chance(40) {
+		w.events = append(w.events, Event{At: w.now, Kind: MessageSend, Text: "for people only"})
+	}
+	w.seq++
+	ev.At, ev.Seq = w.now, w.seq
 	if s != nil {
 		ev.Node, ev.Life = s.id, s.life
 	}

@@ -55,7 +55,10 @@ func TestCluster_LegalRunsRaiseNoAlarm(t *testing.T) {
 // tellLast prints the events that led to one.
 func tellLast(t *testing.T, run []Event, seq int) {
 	t.Helper()
-	for _, ev := range run[max(0, seq-40):seq] {
+	for _, ev := range run {
+		if ev.Seq <= seq-40 || ev.Seq > seq {
+			continue
+		}
 		ev.Log = nil
 		vote := Vote{}
 		if ev.Vote != nil {
@@ -70,7 +73,8 @@ func tellLast(t *testing.T, run []Event, seq int) {
 func TestTamperings_AreFlaggedByTheIntendedInvariant(t *testing.T) {
 	const runs, runsMax = 25, 1000
 	told := map[string]int{}
-	for seed := *clusterSeed; seed < *clusterSeed+runsMax; seed++ {
+	seed := *clusterSeed
+	for ; seed < *clusterSeed+runsMax && !toldOften(told, runs); seed++ {
 		view, run := legalRun(t, seed)
 		pick := rand.New(rand.NewPCG(seed, 5)).IntN
 		for _, lie := range Tamperings() {
@@ -93,7 +97,16 @@ func TestTamperings_AreFlaggedByTheIntendedInvariant(t *testing.T) {
 	for _, lie := range Tamperings() {
 		assert.Equal(t, runs, told[lie.Name], "%s (%s) needs more runs", lie.Name, lie.Invariant)
 	}
-	t.Logf("%d tamperings of %d runs each, seeds from %d", len(Tamperings()), runs, *clusterSeed)
+	t.Logf("%d tamperings of %d runs each, seeds %d to %d", len(Tamperings()), runs, *clusterSeed, seed)
+}
+
+func toldOften(told map[string]int, runs int) bool {
+	for _, lie := range Tamperings() {
+		if told[lie.Name] < runs {
+			return false
+		}
+	}
+	return true
 }
 
 // The table says the truth: a lie has been told about each invariant that is
@@ -106,7 +119,7 @@ func TestInvariants_EachIsTriggeredWhereTheTableSays(t *testing.T) {
 		assert.NotEmpty(t, r.Where, r.ID)
 		where[r.ID] = r.Where
 	}
-	triggered := map[string]bool{}
+	triggered := map[string]bool{"S6": true} // by Overdue, which has a test of its own
 	for _, lie := range Tamperings() {
 		assert.Equal(t, ByCluster, where[lie.Invariant], lie.Name)
 		triggered[lie.Invariant] = true

@@ -91,7 +91,7 @@ func (t tape) state(i int) ensemble.State {
 	return ensemble.Looking
 }
 
-// first reports whether event i is a leader that is established.
+// leads reports whether event i is a leader that is established.
 func (t tape) leads(i int) bool {
 	return t[i].Kind == Established && t[i].State == ensemble.Leading
 }
@@ -131,15 +131,10 @@ func (t tape) with(i int, change func(ev *Event)) []Event {
 	return lie
 }
 
-// insert returns the trace with events put in before event i, at its time.
+// insert returns the trace with events put in behind event i-1, at its time.
 func (t tape) insert(i int, events ...Event) []Event {
 	for k := range events {
-		switch {
-		case i < len(t):
-			events[k].At = t[i].At
-		case i > 0:
-			events[k].At = t[i-1].At
-		}
+		events[k].At = t[i-1].At
 	}
 	return numbered(slices.Insert(slices.Clone(t), i, events...))
 }
@@ -173,8 +168,12 @@ func (t tape) later(i, to int) []Event {
 
 // numbered gives the events new numbers: that some are missing shall not show.
 func numbered(events []Event) []Event {
+	n := 0
 	for i := range events {
-		events[i].Seq = i + 1
+		if !unnumbered(&events[i]) {
+			n++
+			events[i].Seq = n
+		}
 	}
 	return events
 }

@@ -1,6 +1,10 @@
 package check
 
-import "github.com/quorate/quorate/ensemble"
+import (
+	"slices"
+
+	"github.com/quorate/quorate/ensemble"
+)
 
 var broadcastLies = []Tampering{
 	{"something is delivered that nobody proposed", "B1", changing(Delivered, always, func(ev *Event) { ev.Chain ^= 1 })},
@@ -48,7 +52,15 @@ func deliveredEarly(pick func(int) int, events []Event) ([]Event, bool) {
 	return t.earlier(i, from+1), true
 }
 
-// sameEpoch finds a delivery and the next one of the same server, of one epoch.
+// proposedBy reports whether a transaction was proposed before event i.
+func (t tape) proposedBy(i int, z ensemble.Zxid) bool {
+	return slices.ContainsFunc(t[:i], func(ev Event) bool {
+		return ev.Kind == Proposed && ev.Log[0].Zxid <= z && ev.Log[len(ev.Log)-1].Zxid >= z
+	})
+}
+
+// sameEpoch finds a delivery and the next one of the same server, of one epoch,
+// which could have been delivered instead.
 func (t tape) sameEpoch(pick func(int) int) (i, j int, ok bool) {
 	i, ok = t.find(pick, func(i int) bool {
 		if t[i].Kind != Delivered {
@@ -57,7 +69,7 @@ func (t tape) sameEpoch(pick func(int) int) (i, j int, ok bool) {
 		for j = t.next(i); j >= 0; j = t.next(j) {
 			switch t[j].Kind {
 			case Delivered:
-				return t[j].Zxid == t[i].Zxid+1
+				return t[j].Zxid == t[i].Zxid+1 && t.proposedBy(i, t[j].Zxid)
 			case Boot, SnapInstall, SnapSave, Proposed:
 				return false
 			}

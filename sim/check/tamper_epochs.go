@@ -132,7 +132,15 @@ func unpromisedEpoch(pick func(int) int, events []Event) ([]Event, bool) {
 			return false
 		}
 		j := t.kind(i, EpochProposed, RoleChange)
-		return j >= 0 && t[j].Kind == EpochProposed && t[j].Epoch == t[i].Current && len(t[j].Voters) > 1
+		if j < 0 || t[j].Kind != EpochProposed || t[j].Epoch != t[i].Current || len(t[j].Voters) == 1 {
+			return false
+		}
+		for ; j < i; j++ {
+			if t[j].Kind == EpochsDurable && t[j].Current == t[i].Current {
+				return false // a follower's disk was faster
+			}
+		}
+		return true
 	})
 	if !ok {
 		return nil, false

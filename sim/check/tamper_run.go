@@ -41,7 +41,7 @@ func deposedByNewcomer(pick func(int) int, events []Event) ([]Event, bool) {
 			if t[leader].Kind == Established && slices.Contains(voters, t[leader].Node) && !slices.Contains(followers, t[leader].Node) {
 				followers = append(followers, t[leader].Node)
 			}
-			if t[leader].Kind == RoleChange {
+			if t[leader].Kind == RoleChange || t[leader].Kind == Proposed { // an epoch that is used up excuses, too
 				return false
 			}
 		}
@@ -123,7 +123,7 @@ func leaderless(_ func(int) int, events []Event) ([]Event, bool) {
 			end = append(end, Event{Kind: RoleChange, Node: id, Life: life, At: t[i].At, State: ensemble.Looking, Peer: ensemble.NoServer})
 		}
 	}
-	return numbered(append(end, Event{Kind: MessageSend, At: t[i].At + 24*time.Hour})), true
+	return numbered(append(end, Event{Kind: LinkUp, At: t[i].At + 24*time.Hour})), true
 }
 
 func expiredAtOnce(pick func(int) int, events []Event) ([]Event, bool) {
@@ -157,24 +157,32 @@ func (t tape) bootedDamaged(i int) bool {
 }
 
 func missingEvent(pick func(int) int, events []Event) ([]Event, bool) {
-	if len(events) < 2 {
+	t := tape(events)
+	last := 0 // nobody can miss what comes behind it
+	for i := range t {
+		if !unnumbered(&t[i]) {
+			last = i
+		}
+	}
+	i, ok := t.find(pick, func(i int) bool { return !unnumbered(&t[i]) && i < last })
+	if !ok {
 		return nil, false
 	}
-	i := pick(len(events) - 1)
 	return slices.Delete(slices.Clone(events), i, i+1), true
 }
 
 func toldTwice(pick func(int) int, events []Event) ([]Event, bool) {
-	if len(events) == 0 {
+	t := tape(events)
+	i, ok := t.find(pick, func(i int) bool { return !unnumbered(&t[i]) })
+	if !ok {
 		return nil, false
 	}
-	i := pick(len(events))
 	return slices.Insert(slices.Clone(events), i, events[i]), true
 }
 
 func timeGoesBack(pick func(int) int, events []Event) ([]Event, bool) {
 	t := tape(events)
-	i, ok := t.find(pick, func(i int) bool { return i > 0 && t[i-1].At > 0 })
+	i, ok := t.find(pick, func(i int) bool { return i > 0 && t[i-1].At > 0 && !unnumbered(&t[i-1]) && !unnumbered(&t[i]) })
 	if !ok {
 		return nil, false
 	}
