@@ -48,6 +48,7 @@ type show struct {
 	o       simOptions
 	events  []check.Event
 	history *check.History
+	html    *os.File
 	trace   *os.File
 	lines   *bufio.Writer
 	encode  *json.Encoder
@@ -64,6 +65,13 @@ func (o simOptions) open(cfg *sim.Config, stdout io.Writer) (*show, error) {
 		}
 		s.trace, s.lines = f, bufio.NewWriter(f)
 		s.encode = json.NewEncoder(s.lines)
+	}
+	if o.html != "" {
+		f, err := os.Create(o.html)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		s.html = f
 	}
 	if o.story || o.html != "" || o.trace != "" {
 		cfg.Trace = func(ev *check.Event) {
@@ -88,20 +96,16 @@ func (s *show) close(title string, v *sim.Violation) error {
 	if s.trace != nil {
 		err = errors.Join(err, s.lines.Flush(), s.trace.Close())
 	}
-	if s.o.html == "" || err != nil {
-		return err
-	}
-	f, err := os.Create(s.o.html)
-	if err != nil {
+	if s.html == nil || err != nil {
 		return err
 	}
 	var violation *check.Violation
 	if v != nil {
 		violation = &v.Violation
 	}
-	w := bufio.NewWriter(f)
+	w := bufio.NewWriter(s.html)
 	err = picture.Write(w, title, s.events, s.history, violation)
-	return errors.Join(err, w.Flush(), f.Close())
+	return errors.Join(err, w.Flush(), s.html.Close())
 }
 
 func replaySeed(o simOptions, stdout io.Writer) error {
