@@ -165,8 +165,11 @@ func (l *Leader) Step(now time.Duration, in Input, out *Effects) {
 	}
 }
 
+// remove forgets a learner whose link has ended, and the syncs it asked for on
+// it: on another link it would not know what they answer.
 func (l *Leader) remove(peer ensemble.ServerID) {
 	delete(l.members, peer)
+	l.syncs = slices.DeleteFunc(l.syncs, func(s pendingSync) bool { return s.From == peer })
 	if i, ok := slices.BinarySearch(l.order, peer); ok {
 		l.order = slices.Delete(l.order, i, i+1)
 	}

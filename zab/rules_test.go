@@ -471,6 +471,29 @@ func TestSync_IsConfirmedByAQuorum(t *testing.T) {
 	assert.Equal(t, []SyncPoint{{7, z(1, 1)}}, f.points)
 }
 
+// Found by the simulator (B12): a learner that had reconnected got the answer to
+// a sync of its old link, in the middle of its discovery, and gave up.
+func TestSync_IsForgottenWithTheLinkItCameBy(t *testing.T) {
+	b := newBench(t, 3, 0)
+	l := b.lead(1)
+	b.follow(2, 1)
+	b.follow(3, 1)
+	b.settle()
+	l.input(SyncRequest{From: 3, ID: 9})
+	l.input(LinkDown{Peer: 3})
+	b.links[[2]ensemble.ServerID{1, 3}] = nil
+	l.input(LinkUp{Peer: 3})
+	b.deliver(1, 2, -1)
+	b.deliver(2, 1, -1) // the round is confirmed
+	for _, p := range b.links[[2]ensemble.ServerID{1, 3}] {
+		assert.NotEqual(t, Sync, p.Type, "the answer to a question of another link")
+	}
+	l.input(SyncRequest{From: 1, ID: 42})
+	b.deliver(1, 2, -1)
+	b.deliver(2, 1, -1)
+	assert.Equal(t, []SyncPoint{{42, 0}}, l.points, "others are answered")
+}
+
 func TestSync_TwoAtOnceNeedALaterRound(t *testing.T) {
 	b := newBench(t, 3, 0)
 	l := b.lead(1)

@@ -96,12 +96,17 @@ func (t tape) leads(i int) bool {
 	return t[i].Kind == Established && t[i].State == ensemble.Leading
 }
 
-// voters returns the servers that leaders have counted in discovery, ascending.
+// voters returns the servers that have voted for themselves or that leaders have
+// counted in discovery, ascending.
 func (t tape) voters() []ensemble.ServerID {
 	var ids []ensemble.ServerID
 	for i := range t {
-		if t[i].Kind == EpochProposed {
-			ids = append(ids, t[i].Voters...)
+		ev := &t[i]
+		switch {
+		case ev.Kind == EpochProposed:
+			ids = append(ids, ev.Voters...)
+		case ev.Kind == VoteSend && ev.State == ensemble.Looking && ev.Vote.Leader == ev.Node:
+			ids = append(ids, ev.Node)
 		}
 	}
 	slices.Sort(ids)
