@@ -128,6 +128,13 @@ func (s *Server) oldSession(c *Conn, in incoming, id int64, passwd []byte) {
 	if old != nil && old != c {
 		old.finish("client reconnected")
 	}
+	s.revalidate(c, in, id, false)
+}
+
+// revalidate asks for the session. A leader that has been replaced and does not
+// know it knows nothing of younger sessions: that one is over counts only if a
+// quorum has confirmed the leader since the client came.
+func (s *Server) revalidate(c *Conn, in incoming, id int64, confirmed bool) {
 	_, timeout := c.identity()
 	s.quorum.Ask(askRevalidate(id, timeout), func(answer []byte, err error) {
 		valid, known := readRevalidated(answer)
@@ -137,8 +144,17 @@ func (s *Server) oldSession(c *Conn, in incoming, id int64, passwd []byte) {
 			c.Abort("asking the leader for the session: no answer")
 		case valid:
 			s.connected(c, in, true)
-		default:
+		case confirmed:
 			s.refuse(c, in, id)
+		default:
+			s.quorum.Sync(func(err error) {
+				if err != nil {
+					c.drop(in, 0)
+					c.Abort("asking the leader for the session: no quorum")
+					return
+				}
+				s.revalidate(c, in, id, true)
+			})
 		}
 	})
 }

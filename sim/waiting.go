@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -128,5 +127,3 @@ func (p *proc) Status() zab.Status {
 
 // View returns the ensemble.
 func (p *proc) View() *ensemble.View { return p.w.view }
-
-var errNoConversation = errors.New("a question, and the state machine answers none")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/sim"
 	"github.com/quorate/quorate/sim/check"
 	"github.com/quorate/quorate/sim/picture"
@@ -204,7 +205,7 @@ func newSimScript() *cobra.Command {
 		Long: `Play a scenario script: a text that says, line by line, what happens in a simulated
 ensemble and what is expected of it. docs/scenarios.md describes the language;
 sim/testdata has many.`,
-		Example: `  quorate sim script sim/testdata/zk3911.txt --html run.html`,
+		Example: `  quorate sim script sim/testdata/trace_3911.txt --html run.html`,
 		Args:    exactArgs(1, "the name of a script"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return playScript(o, args[0], c.OutOrStdout())
@@ -216,9 +217,6 @@ sim/testdata has many.`,
 }
 
 func playScript(o simOptions, name string, stdout io.Writer) error {
-	if err := o.check(0); err != nil {
-		return err
-	}
 	f, err := os.Open(name)
 	if err != nil {
 		return usageError{err}
@@ -228,12 +226,24 @@ func playScript(o simOptions, name string, stdout io.Writer) error {
 	if err != nil {
 		return usageError{fmt.Errorf("%s: %w", name, err)}
 	}
+	if o.mutant != "" {
+		if err := mutant.Set(o.mutant); err != nil {
+			return usageError{err}
+		}
+		mutant.Clear()
+	}
 	var cfg sim.Config
 	s, err := o.open(&cfg, stdout)
 	if err != nil {
 		return err
 	}
-	r, err := script.Run(cfg)
+	var r sim.Report
+	if o.mutant == "" {
+		r, err = script.Run(cfg)
+	} else {
+		// The script says when, if it is to be from some moment on.
+		r, err = script.RunMutant(cfg, func() { _ = mutant.Set(o.mutant) })
+	}
 	if err == nil {
 		err = s.close(name, r.Violation)
 	}
