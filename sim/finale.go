@@ -71,7 +71,7 @@ func (w *world) finale() {
 
 // heal ends all faults.
 func (w *world) heal() {
-	w.healed = true
+	w.healed, w.healedAt = true, w.now
 	w.net.openAll()
 	for _, h := range w.hosts {
 		h.slow, h.stuck, h.unsynced, h.late = 0, false, false, 0
@@ -192,7 +192,31 @@ func (w *world) judge() {
 	w.history.End = w.now
 	found := check.Witness(&w.history)
 	w.report.Checked = found.Checked
+	if w.healed {
+		w.conclude(check.Overdue(&w.history, w.healedAt, overdueSlack))
+	}
+	if w.cfg.Seed%secondOpinionEvery == 0 {
+		second := check.Linear(&w.history, check.LinearLimits{})
+		w.report.Checked["second opinion"] += second.Operations
+		found.Violations = append(found.Violations, second.Violations...)
+	}
+	w.conclude(found)
+}
+
+// conclude ends the run if the checkers of a whole history have found something.
+func (w *world) conclude(found check.Findings) {
+	for name, n := range found.Checked {
+		w.report.Checked[name] = max(w.report.Checked[name], n)
+	}
 	if len(found.Violations) > 0 {
 		w.fail(found.Violations[0])
 	}
 }
+
+const (
+	// overdueSlack is what elections and restarts may add to a session's timeout.
+	overdueSlack = 6 * second
+	// secondOpinionEvery is how many seeds share one search for an order that
+	// explains what clients saw; the witness looks at every run.
+	secondOpinionEvery = 4
+)

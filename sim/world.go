@@ -39,19 +39,20 @@ type world struct {
 	stage   *stage // of a script
 	asked   int    // requests that a script has made
 
-	cluster *check.Cluster
-	history check.History
-	order   int // of what clients send and receive
-	conns   int
-	over    map[int64]bool // sessions that somebody has decided to close
-	ev      check.Event    // of emit; reused
-	seq     int
-	message uint64
-	healed  bool          // nothing may go wrong any more
-	hushed  bool          // nobody makes new requests
-	recent  []check.Event // ring of the last contextEvents
-	effects zab.Effects   // of a step; reused
-	entries []check.Entry // of an event; reused
+	cluster  *check.Cluster
+	history  check.History
+	order    int // of what clients send and receive
+	conns    int
+	over     map[int64]bool // sessions that somebody has decided to close
+	ev       check.Event    // of emit; reused
+	seq      int
+	message  uint64
+	healed   bool // nothing may go wrong any more
+	healedAt time.Duration
+	hushed   bool          // nobody makes new requests
+	recent   []check.Event // ring of the last contextEvents
+	effects  zab.Effects   // of a step; reused
+	entries  []check.Entry // of an event; reused
 
 	canon   []check.Entry // what has been committed anywhere
 	index   map[ensemble.Zxid]int
