@@ -194,7 +194,8 @@ func (p plan) script(v *Violation) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Seed %d.", p.cfg.Seed)
 	if v != nil {
-		fmt.Fprintf(&b, " Violates %s (%s) at %v:\n# %s", v.Invariant, v.Rule, v.At, v.Text)
+		text, _, _ := strings.Cut(v.Text, "\n") // of a panic the stack follows
+		fmt.Fprintf(&b, " Violates %s (%s) at %v:\n# %s", v.Invariant, v.Rule, v.At, text)
 	}
 	b.WriteByte('\n')
 	header := func(name string, value string) { fmt.Fprintf(&b, "%s %s\n", name, value) }
