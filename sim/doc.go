@@ -55,8 +55,9 @@
 // # Map
 //
 // world, schedule: time and events. host, disk, damage: a machine. proc, perform,
-// apply, propose, shots, waiting: a process, what package quorum does. net, link:
-// what is between. service, client, workload, watchlist: clients. nemesis,
+// apply, propose, shots, waiting: a process, what package quorum does. net, dial,
+// link, receive: what is between. service, client, clientconn, workload, watchlist:
+// clients. nemesis,
 // faults, action: what goes wrong. finale: the end. script, stage, holds,
 // tampering, condition, actor, recorder: scenarios. shrink, trace: for people.
 package sim

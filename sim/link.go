@@ -12,14 +12,6 @@ import (
 	"github.com/quorate/quorate/zab/storage"
 )
 
-// Dialing, as in package quorum.
-const (
-	redialWait  = 20 * time.Millisecond // doubles
-	redialsMax  = 5
-	acceptWait  = time.Second
-	dialTimeout = 600 * time.Millisecond
-)
-
 // stream is a TCP connection between two servers.
 type stream struct {
 	open bool
@@ -49,79 +41,6 @@ type item struct {
 	packet   *zab.Packet
 	log      *zab.SendLog
 	snapshot *zab.SendSnapshot
-}
-
-// dial connects to the leader, or finds that it cannot.
-func (p *proc) dial(leader ensemble.ServerID, attempt int) {
-	role := p.role
-	begun := p.w.now
-	failed := func() {
-		if p.role != role {
-			return
-		}
-		if attempt == redialsMax {
-			p.step(zab.Unreachable{Peer: leader, Err: errors.New("no answer")})
-			return
-		}
-		p.after(redialWait<<attempt, func() {
-			if p.role == role {
-				p.dial(leader, attempt+1)
-			}
-		})
-	}
-	var try func()
-	try = func() {
-		h := p.w.host(leader)
-		switch {
-		case p.role != role:
-		case !p.w.net.reaches(quorumPort, p.h.id, leader) || h.paused:
-			p.after(dialTimeout, failed)
-		case !h.alive():
-			p.after(p.w.net.some(), failed)
-		case h.proc.state != ensemble.Leading:
-			if p.w.now-begun > acceptWait {
-				failed()
-				return
-			}
-			p.after(10*time.Millisecond, try)
-		default:
-			p.connect(h.proc, failed)
-		}
-	}
-	p.after(p.w.net.some(), try)
-}
-
-// connect joins two processes by a stream. The leader learns of it first.
-func (p *proc) connect(leader *proc, failed func()) {
-	s := &stream{open: true}
-	mine := &end{p: p, peer: leader.h.id, stream: s, role: p.role}
-	theirs := &end{p: leader, peer: p.h.id, stream: s, learner: true, role: leader.role}
-	mine.other, theirs.other = theirs, mine
-	leader.after(leader.w.net.some(), func() {
-		if !s.open || leader.role != theirs.role || leader.state != ensemble.Leading {
-			p.after(p.w.net.some(), failed)
-			return
-		}
-		if old := leader.links[p.h.id]; old != nil {
-			delete(leader.links, p.h.id)
-			old.close(true)
-		}
-		leader.links[p.h.id] = theirs
-		leader.linkEvent(check.LinkUp, p.h.id)
-		leader.step(zab.LinkUp{Peer: p.h.id})
-		p.after(p.w.net.some(), func() {
-			if p.role != mine.role || p.links[mine.peer] != nil {
-				mine.close(true)
-				return
-			}
-			p.links[mine.peer] = mine
-			p.linkEvent(check.LinkUp, mine.peer)
-			p.step(zab.LinkUp{Peer: mine.peer})
-			if !s.open {
-				mine.hangUp()
-			}
-		})
-	})
 }
 
 func (p *proc) linkEvent(kind check.Kind, peer ensemble.ServerID) {
@@ -354,87 +273,5 @@ func (p *proc) cutAll(loud bool) {
 	p.links = nil
 	if p.service != nil {
 		p.service.cutAll(loud)
-	}
-}
-
-// receive takes a packet from the stream, as the goroutine that reads a link.
-func (e *end) receive(packet zab.Packet, id uint64) {
-	p := e.p
-	if p.links[e.peer] != e || p.role != e.role {
-		return
-	}
-	p.w.messageReceived(p, e.peer, &packet, id)
-	switch {
-	case e.learner:
-		e.fromLearner(packet)
-	case packet.Type == zab.Revalidate:
-		p.waiting.answer(packet.ID, packet.Data)
-	case packet.Type == zab.Snap || packet.Type == zab.SnapData || packet.Type == zab.SnapEnd:
-		e.receiveSnapshot(packet)
-	default:
-		p.step(zab.Received{From: e.peer, Packet: packet})
-	}
-}
-
-func (e *end) fromLearner(packet zab.Packet) {
-	p := e.p
-	talk, _ := p.machine.(zab.Conversation)
-	switch packet.Type {
-	case zab.Request:
-		p.request(zab.Entry{Origin: zab.Origin{Server: e.peer, Tag: packet.ID}, Data: packet.Data})
-		return
-	case zab.Revalidate:
-		if talk != nil {
-			answer := zab.Packet{Type: zab.Revalidate, ID: packet.ID, Data: talk.Answer(e.peer, packet.Data)}
-			p.send(e.peer, item{packet: &answer})
-		}
-		return
-	case zab.Ping:
-		if talk != nil && len(packet.Data) > 0 {
-			talk.HeartbeatFrom(e.peer, packet.Data)
-		}
-		packet.Data = nil
-	}
-	p.step(zab.Received{From: e.peer, Packet: packet})
-}
-
-// receiveSnapshot writes the pieces of a snapshot to the disk.
-func (e *end) receiveSnapshot(packet zab.Packet) {
-	p := e.p
-	var err error
-	switch {
-	case packet.Type == zab.Snap && e.incoming == nil:
-		e.at = packet.At
-		e.incoming, err = p.store.CreateSnapshot(packet.At)
-	case packet.Type == zab.SnapData && e.incoming != nil:
-		if _, err = e.incoming.Write(packet.Data); err == nil {
-			p.step(zab.Progress{Peer: e.peer})
-			return
-		}
-	case packet.Type == zab.SnapEnd && e.incoming != nil && packet.At == e.at:
-		p.disk.incoming, e.incoming = e.incoming, nil
-		p.step(zab.Received{From: e.peer, Packet: zab.Packet{Type: zab.Snap, At: e.at}})
-		return
-	default:
-		e.fail()
-		return
-	}
-	if err != nil {
-		p.snapshotRefused(e, err)
-	}
-}
-
-// snapshotRefused is a disk that cannot take the snapshot: the link ends, and
-// the process too if the store has failed.
-func (p *proc) snapshotRefused(e *end, err error) {
-	ev := p.event(check.DiskError)
-	ev.Text = "receive snapshot: " + err.Error()
-	p.w.emit(ev)
-	switch {
-	case p.h.cutPower(p):
-	case p.store.Err() != nil:
-		p.end()
-	default:
-		e.fail()
 	}
 }
