@@ -21,6 +21,10 @@ type Options struct {
 	// VotesAfterHealed is how many notifications all servers together may send
 	// from Healed to the next fault or the end (F7); 0: not checked.
 	VotesAfterHealed int
+	// RepeatAfter is the least time after which a server tells all others a vote
+	// again that has not changed, by its own clock (F7); 0 means 200 ms, as in FLE,
+	// and less that it is not checked.
+	RepeatAfter time.Duration
 	// LeaderWithin is how long after Healed a leader must serve with a quorum
 	// (F8); 0: not checked.
 	LeaderWithin time.Duration
@@ -31,6 +35,13 @@ type Options struct {
 	Better func(challenger, incumbent Vote) bool
 	// NoOracle leaves out the hypothetical elections, to measure what they find.
 	NoOracle bool
+}
+
+func (o Options) repeatAfter() time.Duration {
+	if o.RepeatAfter == 0 {
+		return 200 * time.Millisecond
+	}
+	return o.RepeatAfter
 }
 
 func (o Options) lastCounter() uint32 {

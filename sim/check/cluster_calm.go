@@ -45,6 +45,65 @@ func (c *Cluster) countVotes(ev *Event) *Violation {
 	return nil
 }
 
+// hastyMax is how often a server may seem to repeat itself too early in a round.
+// Answers to several servers that happen to fall together look the same.
+const hastyMax = 5
+
+// repeats is how often a server has told everybody its vote.
+type repeats struct {
+	toldAt time.Duration // when it last told everybody
+	now    time.Duration // the moment of the last notification
+	next   int           // in Cluster.voters: who is to be told next, if it tells everybody
+	hasty  int           // times that it told everybody again too early
+}
+
+// repeats sees that a server which has nothing new to say takes its time (F7).
+// Only what it tells all others at one moment, by ascending id, is a repetition;
+// one by one they are answered.
+func (c *Cluster) repeats(g *ghost, ev *Event, again bool) *Violation {
+	r := &g.vote.repeats
+	if !again {
+		*r = repeats{toldAt: ev.At}
+		return nil
+	}
+	if c.opts.repeatAfter() < 0 || !c.toldAll(g, ev) {
+		return nil
+	}
+	c.count(invF7)
+	since := ev.At - r.toldAt
+	r.toldAt = ev.At
+	if float64(since) >= float64(c.opts.repeatAfter())/(1+c.opts.ClockDrift) {
+		return nil
+	}
+	if r.hasty++; r.hasty > hastyMax {
+		return c.fail(invF7, ev, "server %d tells all others the same vote again and again in round %d, the last time after %v", g.id, ev.Round, since)
+	}
+	return nil
+}
+
+// toldAll reports whether with this notification all other voters have been told,
+// at one moment and in their order. One other is too few to tell.
+func (c *Cluster) toldAll(g *ghost, ev *Event) bool {
+	r := &g.vote.repeats
+	first := 0
+	if c.voters[0] == g {
+		first = 1
+	}
+	if first+1 >= len(c.voters) {
+		return false
+	}
+	if ev.At != r.now || r.next >= len(c.voters) || ev.Peer != c.voters[r.next].id {
+		r.now, r.next = ev.At, first
+	}
+	if ev.Peer != c.voters[r.next].id {
+		return false
+	}
+	if r.next++; r.next < len(c.voters) && c.voters[r.next] == g {
+		r.next++
+	}
+	return r.next == len(c.voters)
+}
+
 // watchTheClock sees that a leader serves in time after the last fault (F8).
 func (c *Cluster) watchTheClock(ev *Event) *Violation {
 	if !c.calm.healed || c.calm.judged || c.opts.LeaderWithin == 0 || ev.At <= c.calm.healedAt+c.opts.LeaderWithin {

@@ -15,6 +15,7 @@ type ballot struct {
 	heard   []heard // votes heard in this round or a later one
 	votes   []word  // by server: its last vote, or word in our round
 	words   []word  // by server: its last word as one that follows or leads
+	repeats repeats
 }
 
 type heard struct {
@@ -46,6 +47,7 @@ func (b *ballot) begin() {
 	b.heard = b.heard[:0]
 	clear(b.votes)
 	clear(b.words)
+	b.repeats = repeats{}
 }
 
 // hear notes a vote of this round or a later one, and forgets those of rounds
@@ -96,6 +98,9 @@ func (c *Cluster) voteSend(g *ghost, ev *Event) *Violation {
 	}
 	again := ev.Round == b.round && v == b.own
 	b.round, b.own = ev.Round, v
+	if bad := c.repeats(g, ev, again); bad != nil {
+		return bad
+	}
 	switch {
 	case again || v.Leader == ensemble.NoServer:
 		return nil

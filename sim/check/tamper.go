@@ -15,8 +15,8 @@ type Tampering struct {
 	// in it at a place that pick chooses: pick(n) is any number from 0 to n-1. ok is
 	// false if there is no place for it in this run. The events given are not changed.
 	//
-	// F7 is flagged if Options.VotesAfterHealed is below StormVotes, and F8 if
-	// Options.LeaderWithin is set, to less than a day.
+	// F7 is flagged if Options.VotesAfterHealed is set, to less than StormVotes, and
+	// F8 if LeaderWithin is set, to less than a day.
 	Do func(pick func(n int) int, events []Event) (lie []Event, ok bool)
 }
 

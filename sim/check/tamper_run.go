@@ -10,6 +10,7 @@ import (
 var runLies = []Tampering{
 	{"a newcomer deposes a leader that a quorum follows", "F6", deposedByNewcomer},
 	{"notifications flood a healed ensemble", "F7", storm},
+	{"a server repeats its vote without a pause", "F7", repeatedVote},
 	{"a healed ensemble finds no leader", "F8", leaderless},
 	{"a session expires at once", "S5", expiredAtOnce},
 	{"a server stops for good", "V7", stopped},
@@ -108,6 +109,28 @@ func storm(_ func(int) int, events []Event) ([]Event, bool) {
 		}
 	}
 	return nil, false
+}
+
+// repeatedVote lets a server tell all others its vote ten times more at once.
+func repeatedVote(pick func(int) int, events []Event) ([]Event, bool) {
+	t := tape(events)
+	i, ok := t.find(pick, func(i int) bool {
+		return t[i].Kind == VoteSend && t[i].State == ensemble.Looking && !t.decidedRound(i) && len(t.voters()) > 2
+	})
+	if !ok {
+		return nil, false
+	}
+	var many []Event
+	for range 10 {
+		for _, id := range t.voters() {
+			if id != t[i].Node {
+				ev := t[i]
+				ev.Peer = id
+				many = append(many, ev)
+			}
+		}
+	}
+	return t.insert(i+1, many...), true
 }
 
 // leaderless ends all roles when everything is healed, and lets a day pass.
