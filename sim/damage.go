@@ -124,15 +124,16 @@ func (h *host) backup() {
 
 // rollback puts an older copy in place of the disk. Nobody can notice that, so
 // it only happens when nothing depends on what is lost: the promises are the
-// same, and all other voters have all that is committed.
+// same, and all other voters have all that is committed, or may be on the word of
+// this server.
 func (h *host) rollback() bool {
 	p := h.proc
 	if p == nil || h.copy == nil || !p.journal.Quiet() || p.journal.Epochs() != h.copied || h.copied.Unsure {
 		return false
 	}
-	tip := ensemble.Zxid(0)
+	tip := p.journal.DurableZxid() // it may have acknowledged that
 	if n := len(h.w.canon); n > 0 {
-		tip = h.w.canon[n-1].Zxid
+		tip = max(tip, h.w.canon[n-1].Zxid)
 	}
 	for _, id := range h.w.view.Voters() {
 		o := h.w.host(id)
