@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/quorate/quorate/ensemble"
 	"github.com/quorate/quorate/sim/check"
 	"github.com/quorate/quorate/zab/storage"
 )
