@@ -354,12 +354,16 @@ func (l *link) fromLearner(ctx context.Context, p zab.Packet) error {
 		if talk == nil {
 			return errors.New("a question, and the state machine answers none")
 		}
-		answer := zab.Packet{Type: zab.Revalidate, ID: p.ID, Data: talk.Answer(l.peer, p.Data)}
-		frame, err := zab.MarshalPacket(nil, &answer)
-		if err == nil {
+		l.node.proposer.ask(l.term, func() {
+			answer := zab.Packet{Type: zab.Revalidate, ID: p.ID, Data: talk.Answer(l.peer, p.Data)}
+			frame, err := zab.MarshalPacket(nil, &answer)
+			if err != nil {
+				l.close(err)
+				return
+			}
 			l.push(item{frame: frame})
-		}
-		return err
+		})
+		return nil
 	case zab.Ping:
 		if talk != nil && len(p.Data) > 0 {
 			talk.HeartbeatFrom(l.peer, p.Data)

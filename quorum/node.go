@@ -314,7 +314,7 @@ func (n *Node) Ask(question []byte, done func(answer []byte, err error)) {
 		if !ok {
 			panic("quorum: Ask, but the state machine answers no questions (zab.Conversation)")
 		}
-		w.answer(tag, talk.Answer(n.cfg.Self, question))
+		n.proposer.ask(t, func() { w.answer(tag, talk.Answer(n.cfg.Self, question)) })
 		return
 	}
 	n.sendToLeader(l, zab.Packet{Type: zab.Revalidate, ID: tag, Data: question})

@@ -33,7 +33,7 @@ type proposer struct {
 	mu    sync.Mutex
 	term  *term
 	epoch ensemble.Epoch // of the term once it is established and applied; 0 before
-	queue []zab.Entry    // Data is the request
+	queue []wish
 	bytes int
 	wake  chan struct{}
 
@@ -42,6 +42,13 @@ type proposer struct {
 	serving  ensemble.Epoch
 	inFlight []flight
 	flying   int // bytes of inFlight
+}
+
+// wish is a request, or a question that is answered when all requests that came
+// before it have been prepared.
+type wish struct {
+	entry    zab.Entry // Data is the request
+	question func()    // nil for a request
 }
 
 // flight is a proposal that is not committed yet.
@@ -90,14 +97,29 @@ func (p *proposer) add(t *term, origin zab.Origin, request []byte) error {
 	case p.bytes > queueBytesMax:
 		return fmt.Errorf("%d MiB of requests wait: server %d asks for too much at once", p.bytes>>20, origin.Server)
 	}
-	p.queue = append(p.queue, zab.Entry{Origin: origin, Data: request})
+	p.queue = append(p.queue, wish{entry: zab.Entry{Origin: origin, Data: request}})
 	p.bytes += len(request) + requestBytesExtra
 	notify(p.wake)
 	return nil
 }
 
+// ask has a question answered in its turn, by the goroutine that prepares: who
+// moves a session to another server must not overtake what the server before, or
+// the same one on an earlier connection, has asked for. If the term ends before,
+// nobody answers.
+func (p *proposer) ask(t *term, question func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t == nil || p.term != t {
+		return
+	}
+	p.queue = append(p.queue, wish{question: question})
+	p.bytes += requestBytesExtra
+	notify(p.wake)
+}
+
 // take returns the next batch, or nil while there is no leadership to serve.
-func (p *proposer) take() (ensemble.Epoch, []zab.Entry) {
+func (p *proposer) take() (ensemble.Epoch, []wish) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.epoch == 0 {
@@ -105,7 +127,7 @@ func (p *proposer) take() (ensemble.Epoch, []zab.Entry) {
 	}
 	n, bytes := 0, 0
 	for n < len(p.queue) && n < batchEntriesMax && bytes < batchBytesMax {
-		bytes += len(p.queue[n].Data)
+		bytes += len(p.queue[n].entry.Data)
 		n++
 	}
 	batch := p.queue[:n:n]
@@ -132,18 +154,23 @@ func (p *proposer) run(ctx context.Context) error {
 			continue
 		}
 		for len(batch) > 0 {
+			if ask := batch[0].question; ask != nil {
+				ask()
+				batch = batch[1:]
+				continue
+			}
 			if p.waitCommitted(ctx) != nil || p.node.syncer.waitRoom(ctx) != nil {
 				return nil // the node is closing
 			}
 			first := p.next
-			n, err := p.prepare(batch)
+			entries, err := p.prepare(batch)
 			if err != nil {
 				return err
 			}
-			if p.node.post(ctx, nil, zab.Propose{First: first, Entries: batch[:n:n]}) != nil {
+			if p.node.post(ctx, nil, zab.Propose{First: first, Entries: entries}) != nil {
 				return nil
 			}
-			batch = batch[n:]
+			batch = batch[len(entries):]
 		}
 	}
 }
@@ -157,26 +184,31 @@ func (p *proposer) start(epoch ensemble.Epoch) {
 	}
 }
 
-// prepare makes transactions of requests, until they are enough for one proposal,
-// and returns how many.
-func (p *proposer) prepare(batch []zab.Entry) (int, error) {
+// prepare makes transactions of the first requests, until they are enough for one
+// proposal or a question is to be answered.
+func (p *proposer) prepare(batch []wish) ([]zab.Entry, error) {
 	machine, ok := p.node.machine.(zab.Preparer)
-	n, bytes := 0, 0
-	for n < len(batch) && (n == 0 || bytes < batchBytesMax) {
-		if ok {
-			batch[n].Data = machine.Prepare(p.next, batch[n].Origin, batch[n].Data)
+	entries := make([]zab.Entry, 0, len(batch))
+	bytes := 0
+	for _, w := range batch {
+		if w.question != nil || len(entries) > 0 && bytes >= batchBytesMax {
+			break
 		}
-		size := len(batch[n].Data)
+		e := w.entry
+		if ok {
+			e.Data = machine.Prepare(p.next, e.Origin, e.Data)
+		}
+		size := len(e.Data)
 		if size > txnBytesMax {
-			return 0, fmt.Errorf("the state machine made a transaction of %d bytes of a request; %d are the limit", size, txnBytesMax)
+			return nil, fmt.Errorf("the state machine made a transaction of %d bytes of a request; %d are the limit", size, txnBytesMax)
 		}
 		bytes += size
 		p.next++
-		n++
+		entries = append(entries, e)
 	}
 	p.inFlight = append(p.inFlight, flight{p.next - 1, bytes})
 	p.flying += bytes
-	return n, nil
+	return entries, nil
 }
 
 // waitCommitted blocks while too much is proposed and not committed, or until

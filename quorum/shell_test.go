@@ -62,7 +62,7 @@ func TestProposer_RequestsOfAnEndedTermAreForgotten(t *testing.T) {
 	epoch, batch := p.take()
 	assert.Equal(t, ensemble.Epoch(9), epoch)
 	require.Len(t, batch, 1)
-	assert.Equal(t, uint64(4), batch[0].Origin.Tag)
+	assert.Equal(t, uint64(4), batch[0].entry.Origin.Tag)
 }
 
 // The applier may come to a role when the loop has left it.

@@ -205,8 +205,9 @@ func (s *Server) Answer(from ensemble.ServerID, question []byte) []byte {
 		s.log.Warn("a server asks what this one does not understand", "peer", from, "kind", kind, "err", err)
 		return nil
 	}
-	// With the state locked for writing no request is being prepared: what the
-	// session's former server sent is prepared either before, or refused.
+	// It is asked in the order of the requests (see zab.Conversation): what the
+	// session's former server sent, or the same one for an earlier connection, is
+	// prepared before, or refused.
 	s.state.Lock()
 	defer s.state.Unlock()
 	if s.epoch == 0 || !s.tracking() {

@@ -89,10 +89,7 @@ func (s *Server) sessionChanged(res *znode.Result) {
 		s.trackMu.Lock()
 		tracks := s.tracker != nil
 		if tracks {
-			// Prepare has put it in; its time begins now, when the client may know
-			// of it.
 			s.tracker.Add(res.Session, timeout, s.sessionTime())
-			s.tracker.Touch(res.Session, timeout, s.sessionTime())
 		}
 		s.trackMu.Unlock()
 		if tracks {
@@ -184,12 +181,12 @@ func (s *Server) Prepare(z ensemble.Zxid, origin zab.Origin, request []byte) []b
 		return proto.AppendTxn(nil, h, &proto.ErrorTxn{Err: proto.ErrSystem})
 	}
 	h, rec := s.preparer.Prepare(z, h.Time, origin.Server, &req)
-	if create, ok := rec.(*proto.CreateSessionTxn); ok {
+	if _, ok := rec.(*proto.CreateSessionTxn); ok {
 		// From here on, and not from its Apply: a follower may apply the session
 		// before we do, lose its client, and have another server ask us about it.
 		s.trackMu.Lock()
 		if s.tracker != nil {
-			s.tracker.Add(h.Session, time.Duration(create.TimeoutMillis)*time.Millisecond, s.sessionTime())
+			s.tracker.Announce(h.Session)
 		}
 		s.trackMu.Unlock()
 	}

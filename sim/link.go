@@ -27,6 +27,7 @@ type end struct {
 	stream  *stream
 	learner bool // the peer is our learner
 	role    int  // of p
+	deaf    bool // p has given it up, and reads no more
 
 	queue    []item
 	pumping  bool // a snapshot is being captured
@@ -204,6 +205,7 @@ func packetBytes(p *zab.Packet) int {
 
 // fail ends the stream from this end's own side; its process hears of it.
 func (e *end) fail() {
+	e.deaf = true
 	e.close(true)
 	e.p.after(0, e.hangUp)
 }

@@ -15,8 +15,15 @@ const batchMax = 50
 type proposer struct {
 	epoch   ensemble.Epoch // 0: not yet
 	next    ensemble.Zxid
-	queue   []zab.Entry
+	queue   []wish
 	planned bool
+}
+
+// wish is a request, or a question that is answered when all requests that came
+// before it have been prepared.
+type wish struct {
+	entry    zab.Entry
+	question func()
 }
 
 // beginTerm lets requests be prepared: the leadership is established and its
@@ -31,7 +38,13 @@ func (p *proc) beginTerm(epoch ensemble.Epoch) {
 
 // request queues a request of this leadership.
 func (p *proc) request(e zab.Entry) {
-	p.propose.queue = append(p.propose.queue, e)
+	p.propose.queue = append(p.propose.queue, wish{entry: e})
+	p.prepareLater()
+}
+
+// question has a question answered in its turn.
+func (p *proc) question(answer func()) {
+	p.propose.queue = append(p.propose.queue, wish{question: answer})
 	p.prepareLater()
 }
 
@@ -53,19 +66,32 @@ func (p *proc) prepareLater() {
 // meanwhile the leadership may have ended.
 func (p *proc) prepare() {
 	t := &p.propose
-	n := min(len(t.queue), batchMax)
-	batch := t.queue[:n:n]
-	t.queue = t.queue[n:]
 	first := t.next
 	machine, ok := p.machine.(zab.Preparer)
-	for i := range batch {
+	var entries []zab.Entry
+	for len(t.queue) > 0 && len(entries) < batchMax {
+		w := t.queue[0]
+		if w.question != nil && len(entries) > 0 {
+			break
+		}
+		t.queue = t.queue[1:]
+		if w.question != nil {
+			w.question()
+			continue
+		}
 		if ok {
-			batch[i].Data = machine.Prepare(t.next, batch[i].Origin, batch[i].Data)
+			w.entry.Data = machine.Prepare(t.next, w.entry.Origin, w.entry.Data)
 		}
 		t.next++
+		entries = append(entries, w.entry)
+		if p.h.rng.IntN(8) == 0 {
+			break // somebody else had the processor
+		}
 	}
 	p.after(p.some(100*time.Microsecond), func() {
-		p.step(zab.Propose{First: first, Entries: batch})
+		if len(entries) > 0 {
+			p.step(zab.Propose{First: first, Entries: entries})
+		}
 		if !p.gone {
 			p.propose.planned = false
 			p.prepareLater()

@@ -8,7 +8,7 @@ import (
 // receive takes a packet from the stream, as the goroutine that reads a link.
 func (e *end) receive(packet zab.Packet, id uint64) {
 	p := e.p
-	if p.links[e.peer] != e || p.role != e.role {
+	if p.links[e.peer] != e || p.role != e.role || e.deaf {
 		return
 	}
 	p.w.messageReceived(p, e.peer, &packet, id)
@@ -33,8 +33,12 @@ func (e *end) fromLearner(packet zab.Packet) {
 		return
 	case zab.Revalidate:
 		if talk != nil {
-			answer := zab.Packet{Type: zab.Revalidate, ID: packet.ID, Data: talk.Answer(e.peer, packet.Data)}
-			p.send(e.peer, item{packet: &answer})
+			p.question(func() {
+				answer := zab.Packet{Type: zab.Revalidate, ID: packet.ID, Data: talk.Answer(e.peer, packet.Data)}
+				if p.links[e.peer] == e {
+					p.send(e.peer, item{packet: &answer})
+				}
+			})
 		}
 		return
 	case zab.Ping:

@@ -111,7 +111,8 @@ func (p *proc) Ask(question []byte, done func([]byte, error)) {
 			w.fail()
 			return
 		}
-		w.answer(p.tag, talk.Answer(p.h.id, question))
+		tag := p.tag
+		p.question(func() { w.answer(tag, talk.Answer(p.h.id, question)) })
 		return
 	}
 	p.send(p.leader, item{packet: &zab.Packet{Type: zab.Revalidate, ID: p.tag, Data: question}})

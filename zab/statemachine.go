@@ -77,6 +77,8 @@ type Conversation interface {
 	// HeartbeatFrom is called on the leader with what a learner told.
 	HeartbeatFrom(from ensemble.ServerID, payload []byte)
 	// Answer is called on the leader with a question from a server, possibly
-	// itself, and returns the answer. (ZooKeeper's REVALIDATE.)
+	// itself, and returns the answer. (ZooKeeper's REVALIDATE.) The goroutine that
+	// calls Prepare calls it, in the order in which requests and questions came:
+	// so no question overtakes a request that came by the same link.
 	Answer(from ensemble.ServerID, question []byte) []byte
 }

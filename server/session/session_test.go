@@ -182,3 +182,19 @@ func ExampleTracker() {
 	fmt.Println(t.Expire(7*time.Second), t.Expire(8*time.Second))
 	// Output: [] [256]
 }
+
+// A session lives from its proposal on, and its time begins when it is applied.
+func TestTracker_AnnouncedSessionsDoNotExpire(t *testing.T) {
+	tr := NewTracker(100 * time.Millisecond)
+	tr.Announce(7)
+	assert.True(t, tr.Touch(7, time.Second, 0))
+	assert.Empty(t, tr.Expire(time.Hour))
+	tr.Add(7, time.Second, time.Hour)
+	assert.Empty(t, tr.Expire(time.Hour+900*time.Millisecond))
+	assert.Equal(t, []int64{7}, tr.Expire(time.Hour+1200*time.Millisecond))
+	tr.Announce(7)
+	assert.False(t, tr.Touch(7, time.Second, 2*time.Hour), "it is being closed")
+	tr.Announce(8)
+	tr.Remove(8)
+	assert.False(t, tr.Touch(8, time.Second, 2*time.Hour))
+}

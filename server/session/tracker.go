@@ -10,16 +10,28 @@ type Tracker struct {
 	// transaction that closes it. It stays in the table meanwhile, so that no
 	// late touch revives it (ZOOKEEPER-1496).
 	closing map[int64]bool
+	// unborn are the sessions that have been proposed and not applied here.
+	unborn map[int64]struct{}
 }
 
 // NewTracker returns an empty table whose sessions expire in steps of tick.
 func NewTracker(tick time.Duration) *Tracker {
-	return &Tracker{buckets: NewBuckets(tick), closing: map[int64]bool{}}
+	return &Tracker{buckets: NewBuckets(tick), closing: map[int64]bool{}, unborn: map[int64]struct{}{}}
+}
+
+// Announce puts in a session that has been proposed. Until Add it lives, whatever
+// time passes: other servers may have applied it before this one, and its clients
+// may know of it.
+func (t *Tracker) Announce(id int64) {
+	if _, known := t.closing[id]; !known {
+		t.unborn[id] = struct{}{}
+	}
 }
 
 // Add puts in a session with a full timeout from now. One that is in the table
-// is left as it is.
+// is left as it is, unless it was only announced.
 func (t *Tracker) Add(id int64, timeout, now time.Duration) {
+	delete(t.unborn, id)
 	if _, known := t.closing[id]; !known {
 		t.closing[id] = false
 		t.buckets.Touch(id, now, timeout)
@@ -30,6 +42,9 @@ func (t *Tracker) Add(id int64, timeout, now time.Duration) {
 // the connection it is touched by. It reports false for a session that is not
 // in the table or is being closed.
 func (t *Tracker) Touch(id int64, timeout, now time.Duration) bool {
+	if _, unborn := t.unborn[id]; unborn {
+		return true
+	}
 	closing, known := t.closing[id]
 	if !known || closing {
 		return false
@@ -52,6 +67,7 @@ func (t *Tracker) Expire(now time.Duration) []int64 {
 func (t *Tracker) Remove(id int64) {
 	t.buckets.Remove(id)
 	delete(t.closing, id)
+	delete(t.unborn, id)
 }
 
 // Due returns when a session will expire if it is not touched; false for one

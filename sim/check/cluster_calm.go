@@ -49,12 +49,16 @@ func (c *Cluster) countVotes(ev *Event) *Violation {
 // Answers to several servers that happen to fall together look the same.
 const hastyMax = 5
 
+// sameMomentMax is how many of them may be at one moment.
+const sameMomentMax = 40
+
 // repeats is how often a server has told everybody its vote.
 type repeats struct {
 	toldAt time.Duration // when it last told everybody
 	now    time.Duration // the moment of the last notification
 	next   int           // in Cluster.voters: who is to be told next, if it tells everybody
 	hasty  int           // times that it told everybody again too early
+	same   int           // and at the very same moment
 }
 
 // repeats sees that a server which has nothing new to say takes its time (F7).
@@ -75,7 +79,9 @@ func (c *Cluster) repeats(g *ghost, ev *Event, again bool) *Violation {
 	if since == 0 {
 		// A server that was stopped for a while does all that waited at one moment;
 		// what it says then is one notification in each mailbox.
-		return nil
+		if r.same++; r.same <= sameMomentMax {
+			return nil
+		}
 	}
 	if float64(since) >= float64(c.opts.repeatAfter())/(1+c.opts.ClockDrift) {
 		return nil

@@ -111,7 +111,7 @@ func storm(_ func(int) int, events []Event) ([]Event, bool) {
 	return nil, false
 }
 
-// repeatedVote lets a server tell all others its vote ten times more at once.
+// repeatedVote lets a server tell all others its vote fifty times more at once.
 func repeatedVote(pick func(int) int, events []Event) ([]Event, bool) {
 	t := tape(events)
 	i, ok := t.find(pick, func(i int) bool {
@@ -121,7 +121,7 @@ func repeatedVote(pick func(int) int, events []Event) ([]Event, bool) {
 		return nil, false
 	}
 	var many []Event
-	for range 10 {
+	for range 50 {
 		for _, id := range t.voters() {
 			if id != t[i].Node {
 				ev := t[i]
