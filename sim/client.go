@@ -111,3 +111,18 @@ func (c *client) think() {
 
 // outstandingMax is how many requests a client pipelines.
 const outstandingMax = 12
+
+// vanish leaves without closing the session, and comes back much later, when it
+// may be over.
+func (c *client) vanish(cc *clientConn) {
+	c.manual = true
+	cc.close(true)
+	c.w.after(2*second+c.some(12*second), func() { c.comeBack() })
+}
+
+func (c *client) comeBack() {
+	if c.manual {
+		c.manual = false
+		c.connect()
+	}
+}

@@ -103,6 +103,7 @@ func (cc *clientConn) receive(b []byte) {
 		return
 	}
 	cc.heard = cc.client.w.now
+	_, _ = cc.client.w.hash.Write(b)
 	cc.buf = append(cc.buf, b...)
 	for cc.open && len(cc.buf) >= 4 {
 		n := int(binary.BigEndian.Uint32(cc.buf))

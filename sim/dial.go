@@ -45,8 +45,8 @@ func (p *proc) dial(leader ensemble.ServerID, attempt int) {
 		case !h.alive():
 			p.after(p.w.net.some(), failed)
 		case h.proc.state != ensemble.Leading:
-			if p.w.now-begun > acceptWait {
-				failed()
+			if p.w.now-begun > acceptWait { // it had been let in as far as the door
+				p.step(zab.LinkDown{Peer: leader, Err: errors.New("the connection is closed")})
 				return
 			}
 			p.after(10*time.Millisecond, try)

@@ -112,8 +112,7 @@ func (p *proc) diskChange() {
 		return
 	}
 	first := p.disk.queue[0]
-	if in, ok := first.(installReceived); ok && p.shots.writing {
-		_ = in
+	if _, ok := first.(installReceived); ok && p.shots.writing {
 		p.after(time.Millisecond, p.diskChange) // one snapshot at a time
 		return
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // healSpan is how long after the last fault everybody must work again.
-const healSpan = 12 * time.Second
+const healSpan = 7 * time.Second
 
 // chaos is the first part of a run: everything begins, and things go wrong.
 func (w *world) chaos() {
@@ -81,6 +81,9 @@ func (w *world) heal() {
 		h.makeRoom()
 		h.resume()
 		h.startUnlessKept()
+	}
+	for _, c := range w.clients {
+		c.comeBack()
 	}
 	w.emit(&check.Event{Kind: check.Healed})
 }

@@ -160,7 +160,8 @@ func (n *network) tell(h *host, about ensemble.ServerID) {
 type mailbox struct {
 	vote    fle.Notification
 	id      uint64 // for the trace
-	empty   bool   // the vote has left
+	arrives time.Duration
+	empty   bool // the vote has left
 	planned bool
 }
 
@@ -199,7 +200,8 @@ func (p *proc) post(to ensemble.ServerID, m *mailbox) {
 			return // the connection broke with it inside
 		}
 		vote, id, other := m.vote, m.id, h.proc
-		other.after(n.some(), func() {
+		m.arrives = max(m.arrives, p.w.now+n.some())
+		other.after(m.arrives-p.w.now, func() {
 			n.arrive(direction{electionPort, p.h.id, to}, func() {
 				other.run(func() {
 					other.voteID = id

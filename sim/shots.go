@@ -106,6 +106,9 @@ func (p *proc) shotFailed(err error) {
 	if p.h.cutPower(p) {
 		return
 	}
+	if !p.h.faulty {
+		p.w.broken("V7", "a healthy disk fails nobody", p.h.id, "server %d: snapshot: %v", p.h.id, err)
+	}
 	if p.store.Err() != nil {
 		p.end()
 	}

@@ -147,6 +147,11 @@ var steps = []step{
 		cc.request(proto.OpAuth, &proto.AuthRequest{Scheme: "digest", Auth: fmt.Appendf(nil, "user%d:secret", g.c.id%2)})
 	}},
 	{1, (*workload).farewell},
+	{1, func(g *workload, cc *clientConn) { // away without a word, for longer than its session may last
+		if g.rng.IntN(3) == 0 && !g.c.w.healed {
+			g.c.vanish(cc)
+		}
+	}},
 	{2, func(g *workload, cc *clientConn) { // to another server
 		if g.rng.IntN(2) == 0 {
 			cc.close(true)

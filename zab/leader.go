@@ -299,13 +299,17 @@ func (l *Leader) checkLinks(now time.Duration, out *Effects) {
 	if l.lacksFrom < 0 {
 		l.lacksFrom = now
 	}
-	grace := l.cfg.TickTime
-	if l.phase != broadcast {
-		grace = max(grace, min(gatherTime, l.cfg.initLimit()))
-	}
-	if now-l.lacksFrom >= grace {
+	if now-l.lacksFrom >= l.grace() {
 		l.resign(out, "no quorum of followers for %v", now-l.lacksFrom)
 	}
+}
+
+// grace is how long too few followers are borne.
+func (l *Leader) grace() time.Duration {
+	if l.phase == broadcast {
+		return l.cfg.TickTime
+	}
+	return max(l.cfg.TickTime, min(gatherTime, l.cfg.initLimit()))
 }
 
 func (l *Leader) tick(now time.Duration, out *Effects) {
@@ -371,7 +375,7 @@ func (l *Leader) promisesSpent(now time.Duration) bool {
 			return false
 		}
 	}
-	return now-l.waits >= l.cfg.TickTime
+	return now-l.waits >= l.grace() // others may be on their way
 }
 
 // diskHangs reports whether our log waits for a disk that does nothing. Our
