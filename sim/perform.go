@@ -71,6 +71,11 @@ func (p *proc) end() {
 }
 
 func (p *proc) proposed(e zab.Append) {
+	before := p.before
+	for _, t := range e.Txns {
+		p.w.proposed[t.Chain] = proposal{t, before}
+		before = t.Chain
+	}
 	ev := p.event(check.Proposed)
 	ev.Epoch = e.Txns[0].Zxid.Epoch()
 	ev.Log = p.w.stretch(e.Txns)
@@ -165,34 +170,29 @@ func (p *proc) commit(upTo ensemble.Zxid) {
 func (p *proc) role64() ensemble.Epoch { return p.journal.Epochs().Current }
 
 // learnHistory gives the world what this process knows to be committed and the
-// world does not. It may be on its way to the disk still.
+// world does not. It goes back by the chained hashes from the end of the process's
+// history: its log may be on its way to the disk still, or the disk fail.
 func (p *proc) learnHistory(upTo ensemble.Zxid) {
 	w := p.w
 	last := ensemble.Zxid(0)
 	if n := len(w.canon); n > 0 {
 		last = w.canon[n-1].Zxid
 	}
-	if upTo <= last {
-		return
-	}
 	var news []zab.Txn
-	for pos := last; ; pos = news[len(news)-1].Zxid {
-		txns, err := p.store.Read(pos, readBytesMax)
-		if err != nil || len(txns) == 0 {
-			break
-		}
-		news = append(news, txns...)
-	}
-	for _, e := range p.disk.queue {
-		if a, ok := e.(zab.Append); ok {
-			news = append(news, a.Txns...)
+	for at, known := w.proposed[p.journal.Last().Chain]; known && at.txn.Zxid > last; at, known = w.proposed[at.before] {
+		if at.txn.Zxid <= upTo {
+			news = append(news, at.txn)
 		}
 	}
-	n := 0
-	for n < len(news) && news[n].Zxid <= upTo {
-		n++
-	}
-	w.committed(news[:n])
+	slices.Reverse(news)
+	w.committed(news)
+}
+
+// proposal is a transaction that some leader has proposed, with the chain of the
+// history before it.
+type proposal struct {
+	txn    zab.Txn
+	before uint64
 }
 
 func (p *proc) established(e zab.Established) {

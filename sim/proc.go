@@ -40,7 +40,8 @@ type proc struct {
 	machine zab.StateMachine
 	service *service // nil unless clients are served
 
-	role      int // counts the roles
+	before    uint64 // chain of the history before the step
+	role      int    // counts the roles
 	state     ensemble.State
 	leader    ensemble.ServerID
 	accepted  ensemble.Epoch      // asked of the disk so far
@@ -191,6 +192,7 @@ func (p *proc) tick() {
 // step gives an input to the peer and does what comes of it.
 func (p *proc) step(in zab.Input) {
 	p.heard(in)
+	p.before = p.journal.Last().Chain
 	out := &p.w.effects
 	out.Reset()
 	p.peer.Step(p.clock(), in, out)

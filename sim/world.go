@@ -55,15 +55,16 @@ type world struct {
 	effects  zab.Effects   // of a step; reused
 	entries  []check.Entry // of an event; reused
 
-	canon   []check.Entry // what has been committed anywhere
-	index   map[ensemble.Zxid]int
-	leaders map[ensemble.Epoch]ensemble.ServerID
+	canon    []check.Entry // what has been committed anywhere
+	index    map[ensemble.Zxid]int
+	proposed map[uint64]proposal // by chain
+	leaders  map[ensemble.Epoch]ensemble.ServerID
 }
 
 func newWorld(cfg Config) (*world, error) {
 	w := &world{
 		cfg: cfg, log: slog.New(slog.DiscardHandler),
-		over: map[int64]bool{}, index: map[ensemble.Zxid]int{}, leaders: map[ensemble.Epoch]ensemble.ServerID{},
+		over: map[int64]bool{}, proposed: map[uint64]proposal{}, index: map[ensemble.Zxid]int{}, leaders: map[ensemble.Epoch]ensemble.ServerID{},
 		report: Report{Seed: cfg.Seed},
 	}
 	w.hash.Reset()
