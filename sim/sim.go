@@ -47,7 +47,8 @@ type Config struct {
 	// one that nothing does.
 	Faults *Faults
 
-	// Machine makes the replicated state machine of each process that starts; nil
+	// Machine makes the replicated state machine of each process that starts; one
+	// that is a Digester is compared with the others. Nil
 	// means ZooKeeper's tree with its sessions and watches, served to simulated
 	// clients by package server. With another machine there are no clients:
 	// Request makes requests instead, Rate of them a second for each of Clients,
@@ -58,7 +59,8 @@ type Config struct {
 	// means the majority of the participants.
 	View func([]ensemble.Member) (*ensemble.View, error)
 	// Better says which of two votes is to be preferred, in place of the order of
-	// epoch, zxid and sid; nil means that order.
+	// epoch, zxid and sid; nil means that order. The checkers judge by that order
+	// (F2, HEO): another one is red as soon as it makes a difference.
 	Better func(challenger, incumbent fle.Vote) bool
 
 	// Trace, if not nil, gets every event, which it may keep. It has no influence
@@ -171,7 +173,7 @@ func (c Config) Validate() error {
 	fault(c.TickTime < 0, "TickTime is %v: it must not be negative", c.TickTime)
 	fault(c.Loss < 0 || c.Loss > 1, "Loss is %v: want 0 to 1", c.Loss)
 	fault(c.SnapshotTxns < 0, "SnapshotTxns is %d: it must not be negative", c.SnapshotTxns)
-	fault(c.Rate < 0 || c.Rate > 10_000, "Rate is %v requests a second: want 0 to 10,000", c.Rate)
+	fault(!(c.Rate == 0 || c.Rate >= 0.01 && c.Rate <= 10_000), "Rate is %v requests a second: want 0.01 to 10,000, or 0 for the default", c.Rate)
 	fault(c.Clients > 250, "%d clients: want at most 250", c.Clients)
 	fault(c.Machine != nil && c.Request == nil && c.Clients >= 0,
 		"a Machine of your own needs Request, which makes requests for it; or set Clients to -1")
@@ -207,7 +209,11 @@ func (c Config) view() (*ensemble.View, error) {
 		members = append(members, ensemble.Member{ID: ensemble.ServerID(i), Observer: i > c.Servers})
 	}
 	if c.View != nil {
-		return c.View(members)
+		v, err := c.View(members)
+		if v == nil && err == nil {
+			err = errors.New("sim: View returned nothing")
+		}
+		return v, err
 	}
 	return ensemble.NewView(0, members)
 }

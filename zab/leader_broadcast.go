@@ -82,7 +82,8 @@ func (l *Leader) onAck(now time.Duration, from ensemble.ServerID, m *member, p P
 		if p.Zxid == ensemble.NewZxid(l.epoch, 0) {
 			return // of UPTODATE, as ZooKeeper's followers do
 		}
-		if p.Zxid > m.acked && !l.journal.shape.Contains(p.Zxid) {
+		// What lies below the base of our log was proposed, too, and purged since.
+		if p.Zxid > m.acked && p.Zxid > l.journal.shape.Base.Zxid && !l.journal.shape.Contains(p.Zxid) {
 			l.drop(from, fmt.Sprintf("acknowledged %v, which was never proposed", p.Zxid), out)
 			return
 		}

@@ -509,6 +509,23 @@ func TestSync_TwoAtOnceNeedALaterRound(t *testing.T) {
 	assert.Equal(t, []SyncPoint{{1, 0}, {2, 0}}, l.points)
 }
 
+// Found by a stranger in the simulator (B12): a follower that was slow was cut off
+// when the leader had purged the proposals that it acknowledged.
+func TestLeader_LateAckOfWhatIsPurgedIsFine(t *testing.T) {
+	b := newBench(t, 3, 0)
+	l := b.lead(1)
+	b.follow(2, 1)
+	b.follow(3, 1)
+	b.settle()
+	l.propose("a", "b", "c")
+	b.deliver(1, 2, -1)
+	b.deliver(2, 1, -1)
+	require.Equal(t, z(1, 3), l.journal.Committed())
+	l.input(Purged{Base: l.journal.Last()})
+	l.input(Received{From: 3, Packet: Packet{Type: Ack, Zxid: z(1, 1)}})
+	assert.Contains(t, l.leader.order, ensemble.ServerID(3), "it is late, and good")
+}
+
 func TestLeader_FirstAckMustBeNewLeaders(t *testing.T) {
 	b := newBench(t, 3, 0)
 	l := b.lead(1)

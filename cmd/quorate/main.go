@@ -55,6 +55,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &coded):
+		if coded.code == exitHarness {
+			_, _ = fmt.Fprintf(stderr, "quorate: %v\n", err)
+		}
 		return coded.code
 	case errors.As(err, &quiet):
 		return exitNotOK

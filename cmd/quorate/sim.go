@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -68,6 +69,12 @@ failed, 5 two runs of one seed differed.`,
   quorate sim replay --seed 17 --html run.html
   quorate sim shrink --seed 17 -o red.txt
   quorate sim script red.txt --story`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return usageError{fmt.Errorf("there is no command %q (see quorate sim -h)", args[0])}
+		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 		PersistentPreRun: func(*cobra.Command, []string) {
 			if os.Getenv("GOGC") == "" { // worlds are small and make much garbage
@@ -136,7 +143,7 @@ func parseSeeds(s string) (first, last uint64, err error) {
 	if err == nil {
 		last, err = strconv.ParseUint(b, 10, 64)
 	}
-	if err != nil || last < first {
+	if err != nil || last < first || last == math.MaxUint64 {
 		return 0, 0, usageError{fmt.Errorf("--seeds %q: want A-B with A not above B, or one number", s)}
 	}
 	return first, last, nil
