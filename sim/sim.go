@@ -59,8 +59,8 @@ type Config struct {
 	// means the majority of the participants.
 	View func([]ensemble.Member) (*ensemble.View, error)
 	// Better says which of two votes is to be preferred, in place of the order of
-	// epoch, zxid and sid; nil means that order. The checkers judge by that order
-	// (F2, HEO): another one is red as soon as it makes a difference.
+	// epoch, zxid and sid; nil means that order. The checkers take it for the order
+	// that is meant: it is red when it loses something, not because it is another.
 	Better func(challenger, incumbent fle.Vote) bool
 
 	// Trace, if not nil, gets every event, which it may keep. It has no influence

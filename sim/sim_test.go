@@ -129,3 +129,23 @@ func TestShrink_RefusesAGreenRun(t *testing.T) {
 	_, err := sim.Shrink(sim.Config{Seed: 1, Time: time.Second}, func() bool { return false }, nil)
 	assert.ErrorIs(t, err, sim.ErrGreen)
 }
+
+// Another order of votes that prefers the same histories is as good.
+func TestRun_AHarmlessOrderOfVotesIsGreen(t *testing.T) {
+	lowest := func(challenger, incumbent fle.Vote) bool {
+		if challenger.PeerEpoch != incumbent.PeerEpoch {
+			return challenger.PeerEpoch > incumbent.PeerEpoch
+		}
+		if challenger.Zxid != incumbent.Zxid {
+			return challenger.Zxid > incumbent.Zxid
+		}
+		return challenger.Leader >= 0 && (incumbent.Leader < 0 || challenger.Leader < incumbent.Leader)
+	}
+	for seed := *seedFlag; seed < *seedFlag+6; seed++ {
+		r, err := sim.Run(sim.Varied(sim.Config{Time: 6 * time.Second, Better: lowest}, seed))
+		require.NoError(t, err)
+		if r.Violation != nil {
+			t.Fatal(r.Violation.Story())
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/fle"
 	"github.com/quorate/quorate/server/proto"
 	"github.com/quorate/quorate/sim/check"
 	"github.com/quorate/quorate/zab"
@@ -94,6 +95,10 @@ func (w *world) owed() check.Options {
 	o := check.Options{IdleAllowed: true, LastCounter: w.cfg.LastCounter}
 	if w.cfg.LastCounter == 0 { // or there is an election whenever an epoch ends
 		o.VotesAfterHealed = 12 * n * n
+	}
+	if better := w.cfg.Better; better != nil {
+		vote := func(v check.Vote) fle.Vote { return fle.Vote{Leader: v.Leader, Zxid: v.Zxid, PeerEpoch: v.Epoch} }
+		o.Better = func(challenger, incumbent check.Vote) bool { return better(vote(challenger), vote(incumbent)) }
 	}
 	if w.cfg.Faults != nil || slices.Contains(w.nemesis.faults.Families, Drift) {
 		o.ClockDrift = 1 // scripts may do that, too
