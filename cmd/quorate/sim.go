@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/sim"
 )
 
@@ -109,7 +108,7 @@ func (o *simOptions) check(seed uint64) error {
 	if o.mutant == "" {
 		return nil
 	}
-	if err := mutant.Set(o.mutant); err != nil {
+	if err := setMutant(o.mutant); err != nil {
 		return usageError{err}
 	}
 	return nil

@@ -39,6 +39,11 @@ type fate struct {
 	took  time.Duration
 }
 
+// setMutant switches one mutant on, clearMutant all off.
+func setMutant(name string) error { return mutant.Set(name) }
+
+func clearMutant() { mutant.Clear() }
+
 func runMutants(ctx context.Context, o simOptions, stdout, stderr io.Writer) error {
 	if o.limit < 1 || o.parallel < 1 || o.kills < 1 {
 		return usageError{fmt.Errorf("--seeds %d --parallel %d --kills %d: want 1 or more", o.limit, o.parallel, o.kills)}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/sim"
 	"github.com/quorate/quorate/sim/check"
 	"github.com/quorate/quorate/sim/picture"
@@ -227,10 +226,10 @@ func playScript(o simOptions, name string, stdout io.Writer) error {
 		return usageError{fmt.Errorf("%s: %w", name, err)}
 	}
 	if o.mutant != "" {
-		if err := mutant.Set(o.mutant); err != nil {
+		if err := setMutant(o.mutant); err != nil {
 			return usageError{err}
 		}
-		mutant.Clear()
+		clearMutant()
 	}
 	var cfg sim.Config
 	s, err := o.open(&cfg, stdout)
@@ -242,7 +241,7 @@ func playScript(o simOptions, name string, stdout io.Writer) error {
 		r, err = script.Run(cfg)
 	} else {
 		// The script says when, if it is to be from some moment on.
-		r, err = script.RunMutant(cfg, func() { _ = mutant.Set(o.mutant) })
+		r, err = script.RunMutant(cfg, func() { _ = setMutant(o.mutant) })
 	}
 	if err == nil {
 		err = s.close(name, r.Violation)
