@@ -74,8 +74,6 @@ type Cluster struct {
 	timeouts    map[int64]time.Duration
 	calm        calm
 
-	wipes   int
-	wipedAt time.Duration // the last of them
 	seq     int
 	at      time.Duration
 	counts  [len(Invariants)]int

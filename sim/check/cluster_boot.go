@@ -165,7 +165,6 @@ func (c *Cluster) strike(g *ghost, ev *Event) *Violation {
 		g.disk.loss = rolledBack
 		g.forget()
 	case Wipe:
-		c.wipes, c.wipedAt = c.wipes+1, ev.At
 		g.forget()
 		g.disk = disk{known: true, loss: wiped, unsure: true}
 		return c.foresee(ev)

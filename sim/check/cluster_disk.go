@@ -1,10 +1,6 @@
 package check
 
-import (
-	"time"
-
-	"github.com/quorate/quorate/ensemble"
-)
+import "github.com/quorate/quorate/ensemble"
 
 // This file is a server's disk, as long as the process lives: epochs, log and
 // snapshots.
@@ -52,9 +48,7 @@ func (c *Cluster) adopts(g *ghost, ev *Event, surer bool) *Violation {
 		return nil
 	}
 	c.count(invE5)
-	// A promise counts also when its giver's disk has been wiped since.
-	wiped := c.wipes > 0 && ev.At-c.wipedAt < 10*time.Second
-	if !c.promisedByQuorum(t) && !wiped {
+	if !c.promisedByQuorum(t) {
 		return c.fail(invE5, ev, "leader %d adopts epoch %d, which no quorum has promised it", g.id, t.epoch)
 	}
 	return nil

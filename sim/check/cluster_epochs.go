@@ -69,9 +69,11 @@ func (c *Cluster) epochAck(g *ghost, ev *Event) *Violation {
 	}
 	g.counted = ev.Epoch
 	if t != nil {
+		before := t.promises[g.index]
 		t.promises[g.index] = promisedSure
 		if g.disk.unsure {
-			t.promises[g.index] = promisedUnsure
+			// One that was given before the disk was wiped has been counted.
+			t.promises[g.index] = max(before, promisedUnsure)
 		}
 	}
 	return nil
