@@ -164,3 +164,49 @@ func TestFaults_DiskFull(t *testing.T) {
 	m.check(t, s, rec)
 	require.NoError(t, s.Close())
 }
+
+// lent counts the files of a file system that are open.
+type lent struct {
+	FS
+	open *int
+}
+
+type lentFile struct {
+	File
+	open *int
+}
+
+func (l lent) lend(f File, err error) (File, error) {
+	if err != nil {
+		return nil, err
+	}
+	*l.open++
+	return lentFile{f, l.open}, nil
+}
+
+func (l lent) Create(name string) (File, error) { return l.lend(l.FS.Create(name)) }
+func (l lent) Open(name string) (File, error)   { return l.lend(l.FS.Open(name)) }
+func (f lentFile) Close() error                 { *f.open--; return f.File.Close() }
+
+// TestFaults_TruncateLeavesNoFileOpen: whichever operation of a truncation fails,
+// the store has closed all its files once it is closed itself. It cuts between two
+// batches, within one, and at the end of a file that is not the last.
+func TestFaults_TruncateLeavesNoFileOpen(t *testing.T) {
+	for _, to := range []int{5, 7, 20} {
+		failures := 0
+		for n, done := 1, false; !done; n++ {
+			fs, open := NewMemFS(), 0
+			s, m := openMem(t, testConfig(lent{fs, &open}))
+			for range 8 {
+				require.NoError(t, m.append(s, makeTxns(m.last(), 1, 5, 200)))
+			}
+			fs.FailNth(n, syscall.EIO)
+			if done = s.Truncate(m.at(to)) == nil; !done {
+				failures++
+			}
+			_ = s.Close()
+			require.Zero(t, open, "files are open after operation %d of a truncation to %d failed", n, to)
+		}
+		require.Greater(t, failures, 3, "operations of a truncation to %d", to)
+	}
+}

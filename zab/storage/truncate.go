@@ -137,11 +137,7 @@ func (s *Store) cutSegment(to zab.Position) error {
 	cut.trim(offset)
 	cut.end, cut.last = offset, to
 	if len(kept) == 0 {
-		err = file.Truncate(offset)
-		if err == nil {
-			err = file.Sync()
-		}
-		a = &activeFile{file: file, size: offset, durable: offset}
+		a, err = shorten(file, offset)
 	} else {
 		batch := appendBatch(nil, offset, seg.head.salt(), kept, hint.committed, hint.durable)
 		cut.add(kept[0].Zxid, to, int64(len(batch)))
@@ -152,7 +148,8 @@ func (s *Store) cutSegment(to zab.Position) error {
 			_, err := f.WriteAt(batch, offset)
 			return err
 		})
-		err = errors.Join(err, file.Close())
+		// It was only read: how closing it ends says nothing of the copy.
+		_ = file.Close()
 	}
 	if err != nil {
 		return err
@@ -165,6 +162,19 @@ func (s *Store) cutSegment(to zab.Position) error {
 		s.active = a
 	})
 	return nil
+}
+
+// shorten cuts a file at offset, durably, and takes it over: if that fails, it is
+// closed.
+func shorten(file File, offset int64) (*activeFile, error) {
+	err := file.Truncate(offset)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &activeFile{file: file, size: offset, durable: offset}, nil
 }
 
 // reopen makes a segment that stays whole the active one again, durable.
