@@ -65,6 +65,67 @@ func TestProposer_RequestsOfAnEndedTermAreForgotten(t *testing.T) {
 	assert.Equal(t, uint64(4), batch[0].entry.Origin.Tag)
 }
 
+// talking is a state machine that notes in which order it is asked what.
+type talking struct {
+	nothing
+	order *[]string
+}
+
+func (m talking) Prepare(_ ensemble.Zxid, _ zab.Origin, request []byte) []byte {
+	*m.order = append(*m.order, string(request))
+	return request
+}
+
+func (m talking) Answer(_ ensemble.ServerID, question []byte) []byte {
+	*m.order = append(*m.order, string(question))
+	return nil
+}
+
+func (talking) ResetPrepared()                          {}
+func (talking) Heartbeat() []byte                       { return nil }
+func (talking) HeartbeatFrom(ensemble.ServerID, []byte) {}
+
+// Who moves a session to another server asks the leader, and must not overtake
+// what was asked for on the session's former connection: a question is answered
+// when all requests before it are prepared, and none behind it.
+func TestProposer_QuestionsWaitTheirTurn(t *testing.T) {
+	n := shell(t)
+	var order []string
+	n.machine = talking{order: &order}
+	now := &term{}
+	l := &link{node: n, peer: 2, term: now, role: n.roleCtx, wake: make(chan struct{}, 1)}
+	comes := func(kind zab.PacketType, what string) {
+		require.NoError(t, l.fromLearner(n.ctx, zab.Packet{Type: kind, Data: []byte(what)}))
+	}
+	n.proposer.open(now)
+	comes(zab.Request, "create")
+	comes(zab.Request, "set")
+	comes(zab.Revalidate, "whose is the session?")
+	comes(zab.Request, "delete")
+	comes(zab.Revalidate, "and now?")
+	n.proposer.ask(now, func() { n.cancel(nil) })
+	assert.Empty(t, order, "somebody answers before the leadership is established")
+	n.proposer.begin(now, 5)
+	require.NoError(t, n.proposer.run(n.ctx))
+	assert.Equal(t, []string{"create", "set", "whose is the session?", "delete", "and now?"}, order)
+	assert.Len(t, l.queue, 2, "answers")
+}
+
+func TestProposer_QuestionsOfAnEndedTermAreForgotten(t *testing.T) {
+	n := shell(t)
+	p, old, now := n.proposer, &term{}, &term{}
+	asked := func() { t.Error("somebody answers for a leadership that is over") }
+	p.open(old)
+	p.ask(old, asked)
+	p.end()
+	p.ask(old, asked)
+	p.open(now)
+	p.ask(old, asked)
+	p.ask(now, func() { n.cancel(nil) })
+	p.begin(now, 9)
+	require.NoError(t, p.run(n.ctx))
+}
+
 // The applier may come to a role when the loop has left it.
 func TestProposer_BeginOfAnEndedTermServesNothing(t *testing.T) {
 	n := shell(t)
