@@ -163,7 +163,7 @@ var Invariants = [...]Rule{
 	invS6: {"S6", "a silent client's session ends in time", ByWitness},
 	invS7: {"S7", "what a session's former connection still sends is not committed", ByWitness},
 	invS8: {"S8", "a local session that becomes global leaves nothing dangling", "not: there are no local sessions"},
-	invS9: {"S9", "closing a session always fits into a transaction", "not: closeSession does not list the ephemerals it deletes"},
+	invS9: {"S9", "closing a session always fits into a transaction", "not: no simulated session has ephemerals enough to fill a transaction"},
 
 	invC1: {"C1", "replies come in the order of the requests of a connection", ByWitness},
 	invC2: {"C2", "a client's zxid never goes back, also not at another server", ByWitness},
