@@ -123,7 +123,7 @@ func (b *Ballot) hearEstablished(now time.Duration, from ensemble.ServerID, n No
 	// restarted (ZOOKEEPER-1514). It leads only by the votes of its own round for
 	// exactly its own vote, which conclude counts, theirs among them.
 	for _, t := range tallies {
-		if t.leads(n.Leader) && t.enough(b.view, n.Vote, n.State) {
+		if t.leads(n.Vote) && t.enough(b.view, n.Vote, n.State) {
 			b.decide(n.Vote, t.supporters(b.view, n.Vote, n.State), out)
 			return
 		}

@@ -45,12 +45,13 @@ func (t tally) enough(view *ensemble.View, v Vote, state ensemble.State) bool {
 	return true
 }
 
-// leads reports whether that server itself has said that it leads. Without it
-// the word of its followers is not enough: it may be dead, and they may not
-// know yet (ZOOKEEPER-569, ZOOKEEPER-3537).
-func (t tally) leads(s ensemble.ServerID) bool {
-	c, ok := t[s]
-	return ok && c.state == ensemble.Leading
+// leads reports whether the leader that v is for has itself said that it leads,
+// in that epoch. Without it the word of its followers is not enough: it may be
+// dead, and they may not know yet (ZOOKEEPER-569, ZOOKEEPER-3537). What it said
+// of another epoch may be older than theirs; asked again, it says the new one.
+func (t tally) leads(v Vote) bool {
+	c, ok := t[v.Leader]
+	return ok && c.state == ensemble.Leading && c.PeerEpoch == v.PeerEpoch
 }
 
 // supporters returns the voters that agree with v, ascending.

@@ -217,18 +217,18 @@ func (c *Cluster) elected(g *ghost, round int64, v Vote) bool {
 	return c.view.HasQuorum(c.inSet)
 }
 
-// joins reports whether v is for a leader that says itself that it leads, and
-// that a quorum of voters follows or votes for. Whether those are sure matters
-// only for votes: to follow is not to vouch.
+// joins reports whether v is for a leader that says itself that it leads in that
+// epoch, and that a quorum of voters follows or votes for. Whether those are sure
+// matters only for votes: to follow is not to vouch.
 func (c *Cluster) joins(g *ghost, v Vote) bool {
 	l := c.byID[v.Leader]
-	if w := &g.vote.words[l.index]; !w.said || w.state != ensemble.Leading {
+	if w := &g.vote.words[l.index]; !w.said || w.state != ensemble.Leading || w.vote.Epoch != v.Epoch {
 		return false
 	}
 	all := true
 	for _, u := range c.voters {
 		w, x := &g.vote.words[u.index], &g.vote.votes[u.index]
-		follows := w.said && w.vote.Leader == v.Leader && (w.vote.Epoch == v.Epoch || u == l) // the leader may be established meanwhile
+		follows := w.said && w.vote.Leader == v.Leader && w.vote.Epoch == v.Epoch
 		votes := x.said && x.state == ensemble.Looking && x.vote == v || u == g && g.vote.own == v
 		unsure := x.unsure
 		if u == g {

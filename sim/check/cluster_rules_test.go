@@ -106,8 +106,22 @@ func TestCluster_DisksMustMakeSense(t *testing.T) {
 	}
 }
 
+// asks: 1 looks for a leader where 3 leads epoch 1 and 2 follows it, since round 2.
+// 2 says so; 3 says that it leads, and which epoch.
+func asks(epoch ensemble.Epoch) *story {
+	s := serving().elect(map[ensemble.ServerID]Vote{1: {Leader: 1}}, 1)
+	s.events = s.events[:len(s.events)-2]
+	follows, leads := Vote{Leader: 3, Epoch: 1}, Vote{Leader: 3, Epoch: epoch}
+	return s.tell(
+		Event{Kind: VoteRecv, Node: 1, Peer: 3, Round: 2, Vote: &leads, State: ensemble.Leading},
+		Event{Kind: VoteRecv, Node: 1, Peer: 2, Round: 2, Vote: &follows, State: ensemble.Following})
+}
+
 func TestCluster_ElectionsMustMakeSense(t *testing.T) {
+	joins := Event{Kind: Decide, Node: 1, Round: 2, Vote: &Vote{Leader: 3, Epoch: 1}, State: ensemble.Following}
+	asks(1).tell(joins).see(t)
 	for _, b := range []broken{
+		{asks(0), joins, "F1", "has heard no quorum of sure voters"},
 		{elected(), Event{Kind: Decide, Node: 2, Round: 1, Vote: &Vote{Leader: 3}, State: ensemble.Leading}, "F1", "elects 3 and becomes LEADING"},
 		{elected(), Event{Kind: RoleChange, Node: 4, Peer: 4, State: ensemble.Leading}, "F5", "leads and is no voter"},
 		{elected(), Event{Kind: RoleChange, Node: 2, Peer: 3, State: ensemble.Following}, "F1", "no election said so"},
@@ -131,13 +145,8 @@ func TestCluster_EpochsMustMakeSense(t *testing.T) {
 	lead := func(id ensemble.ServerID, e ensemble.Epoch, voters ...ensemble.ServerID) Event {
 		return Event{Kind: Established, Node: id, State: ensemble.Leading, Epoch: e, Voters: voters}
 	}
-	joining := serving().elect(map[ensemble.ServerID]Vote{1: {Leader: 1}}, 1)
-	joining.events = joining.events[:len(joining.events)-2]
-	word := Vote{Leader: 3, Epoch: 1}
-	joining.tell(
-		Event{Kind: VoteRecv, Node: 1, Peer: 3, Round: 1, Vote: &word, State: ensemble.Leading},
-		Event{Kind: VoteRecv, Node: 1, Peer: 2, Round: 1, Vote: &word, State: ensemble.Following},
-		Event{Kind: Decide, Node: 1, Round: 1, Vote: &word, State: ensemble.Following},
+	joining := asks(1).tell(
+		Event{Kind: Decide, Node: 1, Round: 2, Vote: &Vote{Leader: 3, Epoch: 1}, State: ensemble.Following},
 		Event{Kind: RoleChange, Node: 1, Peer: 3, State: ensemble.Following})
 	joining.written(3, 2, at(1, 1)).epochs(1, 1, 0)
 	joining.tell(Event{Kind: EpochAck, Node: 1, Peer: 3, Epoch: 1, Mode: ackCounted}, Event{Kind: SyncPlan, Node: 3, Peer: 1, Mode: "DIFF", To: at(1, 1).Zxid})
