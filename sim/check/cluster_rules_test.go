@@ -169,6 +169,23 @@ func TestCluster_EpochsMustMakeSense(t *testing.T) {
 	}
 }
 
+// A promise that a leader has counted stays counted when its giver's disk is wiped
+// and gives it once more, unsure now. One that was never given by who was sure
+// vouches for nothing.
+func TestCluster_PromisesOutliveTheDiskOfTheirGiver(t *testing.T) {
+	wiped := func(promisedBefore bool) *story {
+		promise := Event{Kind: EpochAck, Node: 2, Peer: 3, Epoch: 1, Mode: ackCounted}
+		s := elected().tell(Event{Kind: EpochProposed, Node: 3, Epoch: 1, Voters: []ensemble.ServerID{2, 3}}).epochs(3, 1, 0)
+		if promisedBefore {
+			s.epochs(2, 1, 0).tell(promise)
+		}
+		s.tell(Event{Kind: Crash, Node: 2, Mode: crashPower}, Event{Kind: Wipe, Node: 2}, Event{Kind: Boot, Node: 2, Unsure: true})
+		return s.tell(Event{Kind: EpochsDurable, Node: 2, Accepted: 1, Unsure: true}, promise)
+	}
+	wiped(true).epochs(3, 1, 1).see(t)
+	broken{wiped(false), Event{Kind: EpochsDurable, Node: 3, Accepted: 1, Current: 1}, "E5", "which no quorum has promised it"}.test(t)
+}
+
 // A leader may learn late that it was established; but not with a history that
 // has been given up meanwhile.
 func TestCluster_LateLeaderMustFitBelow(t *testing.T) {
