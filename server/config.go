@@ -66,11 +66,9 @@ type Config struct {
 	// this server knows of the others. Nil means that the word is unknown.
 	Members func() string
 
-	// SuperDigest is the digest id, super:<base64>, whose owner may do
-	// everything; default none.
-	SuperDigest string
-	// SkipACL turns all permission checks off.
-	SkipACL bool
+	// Policy says which identities clients can have and what they may do. The
+	// default is ZooKeeper's: ip and digest, and nobody may do everything.
+	Policy Policy
 	// Secret makes session passwords; all servers of an ensemble must have the
 	// same. The default is derived from the name of the ensemble, so that it
 	// protects against mistakes and not against attackers.
@@ -132,6 +130,7 @@ const (
 	turnRequests      = 64              // served before another session gets its turn
 	drainTimeout      = 2 * time.Second // for a closed client to read and to close
 	authIDsMax        = 64              // identities of one connection
+	authIDsBytesMax   = 64 << 10        // all of them encoded; they go with every write
 	housekeepingMin   = 10 * time.Millisecond
 	heartbeatSessions = 1 << 20 // sessions in one touch table
 )
@@ -193,6 +192,9 @@ func (c Config) Validate() error {
 		if n < 0 {
 			fault("server: %s is %d; want a positive number, or 0 for the default", name, n)
 		}
+	}
+	if err := c.Policy.Validate(); err != nil {
+		fault("server: Policy: %w", err)
 	}
 	count("JuteMaxBuffer", c.JuteMaxBuffer)
 	count("GlobalOutstandingLimit", c.GlobalOutstandingLimit)

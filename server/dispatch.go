@@ -114,7 +114,7 @@ func (c *Conn) auth(in incoming, h proto.RequestHeader) {
 		c.finish("auth: " + err.Error())
 		return
 	}
-	ids, code := znode.Authenticate(req.Scheme, req.Auth, c.remote.Addr(), c.s.cfg.SuperDigest)
+	ids, code := c.s.cfg.Policy.Authenticate(req.Scheme, req.Auth, c.remote.Addr())
 	if code == proto.OK && !c.addIDs(ids) {
 		code = proto.ErrAuthFailed
 	}
@@ -141,7 +141,7 @@ next:
 		}
 		have = append(have, id)
 	}
-	if len(have) > authIDsMax {
+	if len(have) > authIDsMax || len(encodeIDs(have)) > authIDsBytesMax {
 		return false
 	}
 	c.mu.Lock()

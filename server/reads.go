@@ -11,12 +11,6 @@ import (
 	"github.com/quorate/quorate/server/znode"
 )
 
-// allowed reports whether identities may do what the permission bits say to a
-// node with this ACL.
-func (s *Server) allowed(acl []proto.ACL, perm int32, ids []proto.ID) bool {
-	return s.cfg.SkipACL || znode.Check(acl, perm, ids)
-}
-
 // readOne executes a request that only reads. The state is locked from before
 // the tree is looked at until the reply is queued: so the watch that it may arm
 // misses no change, no event of that watch can overtake the reply, and the

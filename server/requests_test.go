@@ -141,7 +141,7 @@ func TestRequests_Multi(t *testing.T) {
 }
 
 func TestRequests_DigestACLs(t *testing.T) {
-	e := newEnsemble(t, 3, Config{SuperDigest: znode.DigestID("super", "pw").ID})
+	e := newEnsemble(t, 3, Config{Policy: Policy{SuperDigest: znode.DigestID("super", "pw").ID}})
 	auth := func(c *rawClient, who string) {
 		assert.Equal(t, proto.OK, c.do(-4, proto.OpAuth, &proto.AuthRequest{Scheme: "digest", Auth: []byte(who)}, nil).Err)
 	}
@@ -185,7 +185,7 @@ func TestRequests_TooManyIdentities(t *testing.T) {
 }
 
 func TestRequests_SkipACL(t *testing.T) {
-	e := newEnsemble(t, 1, Config{SkipACL: true})
+	e := newEnsemble(t, 1, Config{Policy: Policy{SkipACL: true}})
 	c := open(t, e.members[0].addr)
 	acl := []proto.ACL{{Perms: 0, ID: proto.ID{Scheme: "world", ID: "anyone"}}}
 	c.mustDo(1, proto.OpCreate, &proto.CreateRequest{Path: "/n", ACL: acl}, &proto.PathReply{})

@@ -144,7 +144,7 @@ func (s *Server) setTree(t *znode.Tree) {
 	defer s.state.Unlock()
 	s.tree = t
 	s.preparer = znode.NewPreparer(t)
-	s.preparer.SkipACL = s.cfg.SkipACL
+	s.preparer.Policy = s.cfg.Policy
 	s.zxid.Store(int64(t.Zxid()))
 	s.watchMu.Lock()
 	s.watches = watch.New[*Conn](s.cfg.WatchesMax)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/server"
 )
 
 // serverConfig is what zoo.cfg and myid say, checked and with every default
@@ -46,8 +47,7 @@ type serverConfig struct {
 	// nil for the server's own default, which is what an absent key means.
 	FourLetterWords []string
 
-	SuperDigest string // super:base64 of DigestAuthenticationProvider.superDigest, or empty
-	SkipACL     bool
+	Policy server.Policy // skipACL, DigestAuthenticationProvider.*
 
 	SnapCount       int   // transactions between snapshots; default 100000
 	SnapRetainCount int   // snapshots kept; default and least 3

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/quorate/quorate/server"
 )
 
 // take gives an entry to the rule of its key: a key that we know sets a field;
@@ -76,7 +78,7 @@ var configRules = map[string]configRule{
 	"maxClientCnxns":       func(p *configParser, e configEntry) { p.number(e, 0, 1<<30, &p.cfg.MaxClientCnxns) },
 	"quorumListenOnAllIPs": func(p *configParser, e configEntry) { p.flag(e, &p.cfg.ListenOnAllIPs) },
 	"leaderServes":         func(p *configParser, e configEntry) { p.flag(e, &p.cfg.LeaderServes) },
-	"skipACL":              func(p *configParser, e configEntry) { p.flag(e, &p.cfg.SkipACL) },
+	"skipACL":              func(p *configParser, e configEntry) { p.flag(e, &p.cfg.Policy.SkipACL) },
 	"standaloneEnabled":    func(p *configParser, e configEntry) { p.flag(e, &p.standaloneEnabled) },
 	"snapCount":            func(p *configParser, e configEntry) { p.number(e, 2, 1<<30, &p.cfg.SnapCount) },
 	"globalOutstandingLimit": func(p *configParser, e configEntry) {
@@ -107,7 +109,20 @@ var configRules = map[string]configRule{
 			p.fault(e, "DigestAuthenticationProvider.superDigest: want user:digest, for example super:gG7s8t3oDEtIqF6DM9LlI/R+9Ss=")
 			return
 		}
-		p.cfg.SuperDigest = e.Value
+		p.cfg.Policy.SuperDigest = e.Value
+	},
+	"DigestAuthenticationProvider.enabled": func(p *configParser, e configEntry) {
+		on := true
+		if p.flag(e, &on) {
+			p.cfg.Policy.NoDigest = !on
+		}
+	},
+	"DigestAuthenticationProvider.digestAlg": func(p *configParser, e configEntry) {
+		if err := (&server.Policy{DigestAlgorithm: e.Value}).Validate(); err != nil {
+			p.fault(e, "DigestAuthenticationProvider.digestAlg=%s: no such hash; want SHA1, which ZooKeeper's tools take, or SHA-256, SHA-512, SHA3-256 or another that Java has", clip(e.Value))
+			return
+		}
+		p.cfg.Policy.DigestAlgorithm = e.Value
 	},
 	"ensemble.name": func(p *configParser, e configEntry) {
 		if p.text(e, "a name", &p.cfg.EnsembleName) && len(e.Value) > 255 {

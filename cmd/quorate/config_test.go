@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/server"
 )
 
 const threeServers = "server.1=a:2888:3888\nserver.2=b:2888:3888\nserver.3=c:2888:3888:observer\n"
@@ -96,6 +97,8 @@ quorumListenOnAllIPs=true
 forceSync=yes
 leaderServes=no
 skipACL=yes
+DigestAuthenticationProvider.enabled=false
+DigestAuthenticationProvider.digestAlg=sha-256
 DigestAuthenticationProvider.superDigest=super:gG7s8t3oDEtIqF6DM9LlI/R+9Ss=
 gossip.bind=10.0.0.1:7946
 gossip.join=h1:7946,h2:7946
@@ -110,7 +113,8 @@ ensemble.name=orders
 		DataDir: "/d", DataLogDir: "/log", ClientAddr: "[::1]:2182",
 		MinSessionTimeout: 100 * time.Millisecond, MaxSessionTimeout: 90 * time.Second,
 		OutstandingMax: 77, FrameBytesMax: 4194304, FourLetterWords: []string{"stat", "ruok", "memb"},
-		SuperDigest: "super:gG7s8t3oDEtIqF6DM9LlI/R+9Ss=", SkipACL: true,
+		Policy: server.Policy{SuperDigest: "super:gG7s8t3oDEtIqF6DM9LlI/R+9Ss=", SkipACL: true,
+			NoDigest: true, DigestAlgorithm: "sha-256"},
 		SnapCount: 10, SnapRetainCount: 5, PreAllocBytes: 128 << 10, ListenOnAllIPs: true, EnsembleName: "orders",
 		Gossip: gossipConfig{Bind: "10.0.0.1:7946", Join: []string{"h1:7946", "h2:7946"},
 			Key: "AAECAwQFBgcICQoLDA0ODw=="},

@@ -171,7 +171,7 @@ func (in *instance) startQuorum(ctx context.Context, group *errgroup.Group) erro
 		MinSessionTimeout: in.cfg.MinSessionTimeout, MaxSessionTimeout: in.cfg.MaxSessionTimeout,
 		MaxClientCnxns: unlimited(in.cfg.MaxClientCnxns), JuteMaxBuffer: in.cfg.FrameBytesMax,
 		GlobalOutstandingLimit: in.cfg.OutstandingMax, Whitelist: in.cfg.FourLetterWords,
-		SuperDigest: in.cfg.SuperDigest, SkipACL: in.cfg.SkipACL, Conf: in.confLines(), Logger: in.logger,
+		Policy: in.cfg.Policy, Conf: in.confLines(), Logger: in.logger,
 		Members: in.members,
 	})
 	in.node.view = in.view

@@ -52,7 +52,7 @@ var pure = []string{
 	"sim/", "sim/check/",
 	"server/proto/", "server/znode/", "server/session/", "server/watch/", "internal/jute/", "internal/pack/",
 	"server/wire.go", "server/frames.go", "server/input.go", "server/answer.go", "server/closing.go", "server/dispatch.go",
-	"server/handshake.go", "server/reads.go", "server/expiry.go", "server/statemachine.go", "server/stats.go",
+	"server/handshake.go", "server/policy.go", "server/reads.go", "server/expiry.go", "server/statemachine.go", "server/stats.go",
 	"server/words.go", "server/mntr.go", "server/config.go", "server/quorum.go",
 }
 

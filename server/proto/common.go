@@ -71,7 +71,7 @@ func (r *ACL) Decode(d *jute.Decoder) {
 	}
 }
 
-const aclBytesMin = 12
+const ACLBytesMin = 12
 
 // EncodeACLs appends a vector of ACL; nil is null.
 func EncodeACLs(e *jute.Encoder, acls []ACL) {
@@ -98,7 +98,7 @@ func DecodeACLs(d *jute.Decoder) []ACL {
 	if d.Skip(openACLBytes) {
 		return OpenACL
 	}
-	n := d.Vector(aclBytesMin)
+	n := d.Vector(ACLBytesMin)
 	if n < 0 {
 		return nil
 	}

@@ -1,9 +1,6 @@
 package znode
 
 import (
-	"bytes"
-	"crypto/sha1"
-	"encoding/base64"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -18,53 +15,43 @@ const (
 	SchemeAuth   = "auth" // in ACLs only: every authenticated identity of the connection
 	SchemeIP     = "ip"
 	SchemeDigest = "digest"
+	SchemeX509   = "x509"
+	SchemeSASL   = "sasl"
 	SchemeSuper  = "super" // of connections only: may do everything
 )
 
 // anyone is the only id of scheme world.
 const anyone = "anyone"
 
-// DigestID returns the identity that the digest scheme gives to a user:
-// user:base64(SHA1("user:password")).
-func DigestID(user, password string) proto.ID {
-	return digestID([]byte(user + ":" + password))
-}
+// aclBytesMax limits the length of a list, encoded, that scheme auth is replaced
+// in: a short list may name it many times, each for all identities.
+const aclBytesMax = 256 << 10
 
-func digestID(auth []byte) proto.ID {
-	user, _, _ := bytes.Cut(auth, []byte(":"))
-	sum := sha1.Sum(auth)
-	return proto.ID{Scheme: SchemeDigest, ID: string(user) + ":" + base64.StdEncoding.EncodeToString(sum[:])}
-}
-
-// IPID returns the identity of a connection from the address.
+// IPID returns the identity of a connection from the address, written as Java
+// does it: no zone, and of IPv6 all eight groups.
 func IPID(addr netip.Addr) proto.ID {
-	return proto.ID{Scheme: SchemeIP, ID: addr.Unmap().WithZone("").String()}
-}
-
-// Authenticate returns the identities that an auth request of a connection from
-// addr adds. Digest accepts any user:password. superDigest is the operator's
-// user:hash, or empty: who proves to know its password is also super. The code
-// is ErrAuthFailed for a scheme that is not known, else OK.
-func Authenticate(scheme string, auth []byte, addr netip.Addr, superDigest string) ([]proto.ID, proto.ErrCode) {
-	switch scheme {
-	case SchemeDigest:
-		id := digestID(auth)
-		if superDigest != "" && id.ID == superDigest {
-			return []proto.ID{{Scheme: SchemeSuper}, id}, proto.OK
+	addr = addr.Unmap().WithZone("")
+	text := addr.String()
+	if addr.Is6() {
+		b := addr.As16()
+		groups := make([]string, len(b)/2)
+		for i := range groups {
+			groups[i] = strconv.FormatUint(uint64(b[2*i])<<8|uint64(b[2*i+1]), 16)
 		}
-		return []proto.ID{id}, proto.OK
-	case SchemeIP:
-		return []proto.ID{IPID(addr)}, proto.OK
+		text = strings.Join(groups, ":")
 	}
-	return nil, proto.ErrAuthFailed
+	return proto.ID{Scheme: SchemeIP, ID: text}
 }
 
 // User returns the name that an identity has in whoAmI: of a digest the part
-// before the colon.
+// before the colon, of super none.
 func User(id proto.ID) string {
-	if id.Scheme == SchemeDigest {
+	switch id.Scheme {
+	case SchemeDigest:
 		user, _, _ := strings.Cut(id.ID, ":")
 		return user
+	case SchemeSuper:
+		return ""
 	}
 	return id.ID
 }
@@ -79,44 +66,6 @@ func Mask(list []proto.ACL) []proto.ACL {
 		}
 	}
 	return out
-}
-
-// Check reports whether a connection with these identities may do what the
-// permission bits say, any of them, to a node with this list. An empty list
-// allows everything, and so does an identity of scheme super.
-func Check(list []proto.ACL, perm int32, ids []proto.ID) bool {
-	if len(list) == 0 {
-		return true
-	}
-	for i := range list {
-		if list[i].Perms&perm != 0 && list[i].ID.Scheme == SchemeWorld && list[i].ID.ID == anyone {
-			return true
-		}
-	}
-	for _, id := range ids {
-		if id.Scheme == SchemeSuper {
-			return true
-		}
-		for i := range list {
-			if list[i].Perms&perm != 0 && list[i].ID.Scheme == id.Scheme && matches(id, list[i].ID.ID) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// matches reports whether an ACL's id of the same scheme means the identity.
-func matches(id proto.ID, want string) bool {
-	switch id.Scheme {
-	case SchemeIP:
-		addr, err := netip.ParseAddr(id.ID)
-		prefix, ok := ipPrefix(want)
-		return err == nil && ok && prefix.Contains(addr.Unmap())
-	case SchemeDigest:
-		return id.ID == want
-	}
-	return false
 }
 
 // ipPrefix parses addr or addr/bits.
@@ -139,8 +88,11 @@ func ipPrefix(s string) (netip.Prefix, bool) {
 	return prefix, err == nil
 }
 
-// validID reports whether an ACL may name the id, by the scheme's own rules.
-func validID(id proto.ID) bool {
+// validID reports whether a list may name the id, by the scheme's own rules.
+func (p *Policy) validID(id proto.ID) bool {
+	if !p.has(id.Scheme) {
+		return false
+	}
 	switch id.Scheme {
 	case SchemeIP:
 		_, ok := ipPrefix(id.ID)
@@ -148,16 +100,30 @@ func validID(id proto.ID) bool {
 	case SchemeDigest: // exactly two parts; empty ones at the end do not count
 		parts := strings.Split(strings.TrimRight(id.ID, ":"), ":")
 		return len(parts) == 2
+	case SchemeX509:
+		return validDN(id.ID)
+	case SchemeSASL:
+		return validPrincipal(id.ID)
 	}
 	return false
 }
 
+// validPrincipal reports whether a sasl id may stand in a list: a plain name, or
+// Kerberos's name@realm or name/host@realm.
+func validPrincipal(s string) bool {
+	name, realm, hasRealm := strings.Cut(s, "@")
+	if !hasRealm {
+		return true
+	}
+	return strings.Count(name, "/") <= 1 && !strings.ContainsAny(realm, "/@")
+}
+
 // Fixup returns the list that a create or setACL stores: duplicates collapsed,
 // scheme auth replaced by the connection's authenticated identities. The code
-// is ErrInvalidACL for a list that is empty or has an entry that is malformed,
-// of an unknown scheme or not valid in its scheme, else OK. The result may
-// share list.
-func Fixup(list []proto.ACL, ids []proto.ID) ([]proto.ACL, proto.ErrCode) {
+// is ErrInvalidACL for a list that is empty or becomes too long, or has an entry
+// that is malformed, of an unknown scheme or not valid in its scheme, else OK.
+// The result may share list.
+func (p *Policy) Fixup(list []proto.ACL, ids []proto.ID) ([]proto.ACL, proto.ErrCode) {
 	if isOpen(list) {
 		return proto.OpenACL, proto.OK
 	}
@@ -172,6 +138,7 @@ func Fixup(list []proto.ACL, ids []proto.ID) ([]proto.ACL, proto.ErrCode) {
 			out = append(out, a)
 		}
 	}
+	expanded := 0 // bytes that scheme auth was replaced by
 	for _, a := range list {
 		switch {
 		case a.Malformed:
@@ -181,15 +148,19 @@ func Fixup(list []proto.ACL, ids []proto.ID) ([]proto.ACL, proto.ErrCode) {
 		case a.ID.Scheme == SchemeAuth:
 			known := false
 			for _, id := range ids {
-				if id.Scheme == SchemeDigest {
-					add(proto.ACL{Perms: a.Perms, ID: id})
-					known = true
+				if !p.proven(id.Scheme) {
+					continue
+				}
+				known = true
+				add(proto.ACL{Perms: a.Perms, ID: id})
+				if expanded += proto.ACLBytesMin + len(id.Scheme) + len(id.ID); expanded > aclBytesMax {
+					return nil, proto.ErrInvalidACL
 				}
 			}
 			if !known {
 				return nil, proto.ErrInvalidACL
 			}
-		case validID(a.ID):
+		case p.validID(a.ID):
 			add(a)
 		default:
 			return nil, proto.ErrInvalidACL

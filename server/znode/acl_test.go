@@ -50,7 +50,7 @@ func TestFixup_Table(t *testing.T) {
 		"ip with zone":             {in: aclOf("1:ip:fe80::1%eth0")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, code := Fixup(c.in, c.ids)
+			got, code := new(Policy).Fixup(c.in, c.ids)
 			assert.Equal(t, c.want, got)
 			assert.Equal(t, c.want == nil, code == proto.ErrInvalidACL)
 		})
@@ -66,47 +66,48 @@ func TestCheck_Table(t *testing.T) {
 		ids  []proto.ID
 		want bool
 	}{
-		"empty list allows":         {nil, proto.PermAdmin, nil, true},
-		"world":                     {aclOf("1:world:anyone"), proto.PermRead, nil, true},
-		"world without the bit":     {aclOf("1:world:anyone"), proto.PermWrite, nil, false},
-		"any of the bits":           {aclOf("1:world:anyone"), proto.PermRead | proto.PermAdmin, nil, true},
-		"super":                     {aclOf("0:world:anyone"), proto.PermAdmin, []proto.ID{{Scheme: "super"}}, true},
-		"digest":                    {[]proto.ACL{{Perms: 4, ID: u}}, proto.PermCreate, []proto.ID{{Scheme: "ip", ID: "1.1.1.1"}, u}, true},
-		"another digest":            {[]proto.ACL{{Perms: 4, ID: u}}, proto.PermCreate, []proto.ID{DigestID("u", "q")}, false},
-		"bit in another entry":      {[]proto.ACL{{Perms: 4, ID: u}, {Perms: 1, ID: proto.ID{Scheme: "world", ID: "anyone"}}}, 4, nil, false},
-		"ip equal":                  {aclOf("1:ip:10.1.2.3"), 1, ip("10.1.2.3"), true},
-		"ip other":                  {aclOf("1:ip:10.1.2.3"), 1, ip("10.1.2.4"), false},
-		"ip in prefix":              {aclOf("1:ip:10.1.2.3/8"), 1, ip("10.200.0.1"), true},
-		"ip not in prefix":          {aclOf("1:ip:10.1.2.3/9"), 1, ip("10.200.0.1"), false},
-		"ip any":                    {aclOf("1:ip:0.0.0.0/0"), 1, ip("8.8.8.8"), true},
-		"ip mapped connection":      {aclOf("1:ip:10.1.2.3"), 1, ip("::ffff:10.1.2.3"), true},
-		"ip mapped ACL":             {aclOf("1:ip:::ffff:10.0.0.0/104"), 1, ip("10.1.2.3"), true},
-		"ipv6 however written":      {aclOf("1:ip:0:0:0:0:0:0:0:1"), 1, ip("::1"), true},
-		"ipv6 is not in ipv4":       {aclOf("1:ip:0.0.0.0/0"), 1, ip("::1"), false},
-		"id that is no address":     {aclOf("1:ip:0.0.0.0/0"), 1, []proto.ID{{Scheme: "ip", ID: "?"}}, false},
-		"same id, another scheme":   {aclOf("1:ip:10.1.2.3"), 1, []proto.ID{{Scheme: "digest", ID: "10.1.2.3"}}, false},
-		"scheme without a provider": {aclOf("1:x509:CN=a"), 1, []proto.ID{{Scheme: "x509", ID: "CN=a"}}, false},
+		"empty list allows":        {nil, proto.PermAdmin, nil, true},
+		"world":                    {aclOf("1:world:anyone"), proto.PermRead, nil, true},
+		"world without the bit":    {aclOf("1:world:anyone"), proto.PermWrite, nil, false},
+		"any of the bits":          {aclOf("1:world:anyone"), proto.PermRead | proto.PermAdmin, nil, true},
+		"super":                    {aclOf("0:world:anyone"), proto.PermAdmin, []proto.ID{{Scheme: "super"}}, true},
+		"digest":                   {[]proto.ACL{{Perms: 4, ID: u}}, proto.PermCreate, []proto.ID{{Scheme: "ip", ID: "1.1.1.1"}, u}, true},
+		"another digest":           {[]proto.ACL{{Perms: 4, ID: u}}, proto.PermCreate, []proto.ID{DigestID("u", "q")}, false},
+		"bit in another entry":     {[]proto.ACL{{Perms: 4, ID: u}, {Perms: 1, ID: proto.ID{Scheme: "world", ID: "anyone"}}}, 4, nil, false},
+		"ip equal":                 {aclOf("1:ip:10.1.2.3"), 1, ip("10.1.2.3"), true},
+		"ip other":                 {aclOf("1:ip:10.1.2.3"), 1, ip("10.1.2.4"), false},
+		"ip in prefix":             {aclOf("1:ip:10.1.2.3/8"), 1, ip("10.200.0.1"), true},
+		"ip not in prefix":         {aclOf("1:ip:10.1.2.3/9"), 1, ip("10.200.0.1"), false},
+		"ip any":                   {aclOf("1:ip:0.0.0.0/0"), 1, ip("8.8.8.8"), true},
+		"ip mapped connection":     {aclOf("1:ip:10.1.2.3"), 1, ip("::ffff:10.1.2.3"), true},
+		"ip mapped ACL":            {aclOf("1:ip:::ffff:10.0.0.0/104"), 1, ip("10.1.2.3"), true},
+		"ipv6 however written":     {aclOf("1:ip:0:0:0:0:0:0:0:1"), 1, ip("::1"), true},
+		"ipv6 is not in ipv4":      {aclOf("1:ip:0.0.0.0/0"), 1, ip("::1"), false},
+		"id that is no address":    {aclOf("1:ip:0.0.0.0/0"), 1, []proto.ID{{Scheme: "ip", ID: "?"}}, false},
+		"same id, another scheme":  {aclOf("1:ip:10.1.2.3"), 1, []proto.ID{{Scheme: "digest", ID: "10.1.2.3"}}, false},
+		"scheme that is not there": {aclOf("1:x509:CN=a"), 1, []proto.ID{{Scheme: "x509", ID: "CN=a"}}, false},
 	} {
-		t.Run(name, func(t *testing.T) { assert.Equal(t, c.want, Check(c.list, c.perm, c.ids)) })
+		t.Run(name, func(t *testing.T) { assert.Equal(t, c.want, new(Policy).Check(c.list, c.perm, c.ids)) })
 	}
 }
 
 func TestAuthenticate_Schemes(t *testing.T) {
 	addr := netip.MustParseAddr("10.0.0.9")
 	root := DigestID("super", "pw")
-	ids, code := Authenticate("digest", []byte("super:pw"), addr, root.ID)
+	operators, nobodys := &Policy{SuperDigest: root.ID}, &Policy{}
+	ids, code := operators.Authenticate("digest", []byte("super:pw"), addr)
 	assert.Equal(t, []proto.ID{{Scheme: "super"}, root}, ids)
 	assert.Equal(t, proto.OK, code)
-	ids, _ = Authenticate("digest", []byte("super:no"), addr, root.ID)
+	ids, _ = operators.Authenticate("digest", []byte("super:no"), addr)
 	assert.Equal(t, []proto.ID{DigestID("super", "no")}, ids)
-	ids, _ = Authenticate("digest", []byte("a:b:c"), addr, "")
+	ids, _ = nobodys.Authenticate("digest", []byte("a:b:c"), addr)
 	assert.Equal(t, []proto.ID{DigestID("a", "b:c")}, ids, "split at the first colon")
-	ids, _ = Authenticate("digest", []byte("nocolon"), addr, "")
+	ids, _ = nobodys.Authenticate("digest", []byte("nocolon"), addr)
 	assert.Equal(t, "nocolon", User(ids[0]))
-	ids, _ = Authenticate("ip", nil, addr, "")
+	ids, _ = nobodys.Authenticate("ip", nil, addr)
 	assert.Equal(t, []proto.ID{{Scheme: "ip", ID: "10.0.0.9"}}, ids)
-	for _, scheme := range []string{"world", "super", "auth", "sasl", ""} {
-		_, code = Authenticate(scheme, nil, addr, "")
+	for _, scheme := range []string{"world", "super", "auth", "sasl", "x509", ""} {
+		_, code = nobodys.Authenticate(scheme, nil, addr)
 		assert.Equal(t, proto.ErrAuthFailed, code, scheme)
 	}
 }

@@ -21,8 +21,8 @@ import (
 type Preparer struct {
 	overlay
 	owners map[int64]ensemble.ServerID
-	// SkipACL allows everything to everyone; lists are still checked for form.
-	SkipACL bool
+	// Policy says who may do what. It may be set before the first Prepare.
+	Policy Policy
 }
 
 // NewPreparer returns a Preparer for requests against t, with nothing
@@ -165,7 +165,7 @@ func (r *request) checkSession() proto.ErrCode {
 }
 
 func (r *request) allowed(c *change, perm int32) bool {
-	return r.SkipACL || Check(c.acl, perm, r.ids)
+	return r.Policy.Check(c.acl, perm, r.ids)
 }
 
 // createSession makes the session known. An id that is in use is refused with

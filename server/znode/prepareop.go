@@ -21,7 +21,7 @@ func (r *request) create(op proto.OpCode, req *proto.CreateRequest) (proto.OpCod
 	if !addressable(path) {
 		return op, nil, proto.ErrBadArguments
 	}
-	acl, code := Fixup(req.ACL, r.ids)
+	acl, code := r.Policy.Fixup(req.ACL, r.ids)
 	if code != proto.OK {
 		return op, nil, code
 	}
@@ -188,7 +188,7 @@ func (r *request) setACL(req *proto.SetACLRequest) (proto.OpCode, proto.Record, 
 	if !ValidPath(req.Path) {
 		return op, nil, proto.ErrBadArguments
 	}
-	acl, code := Fixup(req.ACL, r.ids)
+	acl, code := r.Policy.Fixup(req.ACL, r.ids)
 	if code != proto.OK {
 		return op, nil, code
 	}

@@ -259,7 +259,7 @@ func TestCheckOrder(t *testing.T) {
 	}
 	assert.Equal(t, proto.OK, w.do(bob, proto.OpSetData, mkSet("/closed", "x", -1), secret).Err)
 	assert.Equal(t, proto.OK, w.do(bob, proto.OpSetData, mkSet("/zookeeper/config", "x", -1), proto.ID{Scheme: SchemeSuper}).Err)
-	w.prep.SkipACL = true
+	w.prep.Policy.SkipACL = true
 	assert.Equal(t, proto.OK, w.do(bob, proto.OpSetData, mkSet("/closed", "y", -1)).Err)
 }
 

@@ -121,7 +121,7 @@ func onTheWire(m *proto.MultiResponse) proto.Record {
 }
 
 func (l *townLine) event(zxid int64, kind proto.EventType, path string, acl []proto.ACL) {
-	if !znode.Check(acl, proto.PermRead, l.ids) {
+	if !policy.Check(acl, proto.PermRead, l.ids) {
 		return
 	}
 	l.send(func() {
@@ -160,7 +160,7 @@ func (l *townLine) execute(op *check.Op) {
 		})
 	case op.Code == proto.OpAuth:
 		r := op.Request.(*proto.AuthRequest)
-		ids, code := znode.Authenticate(r.Scheme, r.Auth, netip.MustParseAddr("10.0.0.1"), "")
+		ids, code := policy.Authenticate(r.Scheme, r.Auth, netip.MustParseAddr("10.0.0.1"))
 		for _, id := range ids {
 			if !slices.Contains(l.ids, id) {
 				l.ids = append(slices.Clone(l.ids), id)

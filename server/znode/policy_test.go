@@ -1,0 +1,153 @@
+package znode
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/server/proto"
+)
+
+// allSchemes is a policy with everything configured.
+var allSchemes = &Policy{
+	X509: true, X509SuperUser: "CN=root", SASL: true, SASLSuperUsers: []string{"hdfs/nn@X", "ops"}, AnySASLUser: "everybody",
+}
+
+func sasl(id string) []proto.ID { return []proto.ID{{Scheme: "sasl", ID: id}} }
+
+func TestPolicy_CheckKnowsAllSchemes(t *testing.T) {
+	digest := DigestID("u", "p")
+	for name, c := range map[string]struct {
+		policy *Policy
+		list   []proto.ACL
+		ids    []proto.ID
+		want   bool
+	}{
+		"x509":                       {allSchemes, aclOf("1:x509:CN=a,O=b"), allSchemes.X509IDs("CN=a,O=b"), true},
+		"x509 in other words":        {allSchemes, aclOf("1:x509:CN=a, O=b"), allSchemes.X509IDs("CN=a,O=b"), false},
+		"x509 super":                 {allSchemes, aclOf("1:digest:u:h"), allSchemes.X509IDs("CN=root"), true},
+		"sasl":                       {allSchemes, aclOf("1:sasl:bob@X"), sasl("bob@X"), true},
+		"sasl other":                 {allSchemes, aclOf("1:sasl:bob@X"), sasl("bob@Y"), false},
+		"sasl any user":              {allSchemes, aclOf("1:sasl:everybody"), sasl("bob@Y"), true},
+		"sasl named super":           {allSchemes, aclOf("1:sasl:bob"), sasl("super"), true},
+		"sasl named super, digest":   {allSchemes, aclOf("1:digest:u:h"), sasl("super"), false},
+		"sasl super user":            {allSchemes, aclOf("1:digest:u:h"), allSchemes.SASLIDs("ops"), true},
+		"sasl not configured":        {&Policy{}, aclOf("1:sasl:bob"), sasl("bob"), false},
+		"nobody is any user":         {&Policy{SASL: true}, aclOf("1:sasl:"), sasl("bob"), false},
+		"digest switched off":        {&Policy{NoDigest: true}, []proto.ACL{{Perms: 1, ID: digest}}, []proto.ID{digest}, false},
+		"skipACL":                    {&Policy{SkipACL: true}, aclOf("0:world:anyone"), nil, true},
+		"super of whatever spelling": {&Policy{}, aclOf("0:world:anyone"), []proto.ID{{Scheme: "super", ID: "CN=root"}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, c.want, c.policy.Check(c.list, proto.PermRead, c.ids))
+		})
+	}
+}
+
+func TestPolicy_FixupKnowsAllSchemes(t *testing.T) {
+	ids := []proto.ID{{Scheme: "ip", ID: "10.0.0.1"}, {Scheme: "x509", ID: "CN=a"}, {Scheme: "sasl", ID: "bob"}, DigestID("u", "p"), {Scheme: "super"}}
+	got, code := allSchemes.Fixup(aclOf("31:auth:"), ids)
+	assert.Equal(t, proto.OK, code)
+	assert.Equal(t, []proto.ACL{{Perms: 31, ID: ids[1]}, {Perms: 31, ID: ids[2]}, {Perms: 31, ID: ids[3]}}, got)
+	got, _ = new(Policy).Fixup(aclOf("31:auth:"), ids)
+	assert.Equal(t, []proto.ACL{{Perms: 31, ID: ids[3]}}, got, "only of schemes that exist")
+
+	for _, list := range []string{"1:x509:CN=a,O=b", "1:sasl:bob", "1:sasl:hdfs/nn@X"} {
+		got, code = allSchemes.Fixup(aclOf(list), nil)
+		assert.Equal(t, proto.OK, code, list)
+		assert.Equal(t, aclOf(list), got)
+		_, code = new(Policy).Fixup(aclOf(list), nil)
+		assert.Equal(t, proto.ErrInvalidACL, code, "%s without the scheme", list)
+	}
+	for _, list := range []string{"1:x509:bob", "1:sasl:a/b/c@X", "1:sasl:a@b@c", "1:sasl:a@b/c"} {
+		_, code = allSchemes.Fixup(aclOf(list), nil)
+		assert.Equal(t, proto.ErrInvalidACL, code, list)
+	}
+	_, code = (&Policy{NoDigest: true}).Fixup(aclOf("1:digest:u:h"), nil)
+	assert.Equal(t, proto.ErrInvalidACL, code)
+}
+
+// A short list can ask for a long one: each auth entry stands for all identities.
+func TestPolicy_FixupBoundsWhatAuthStandsFor(t *testing.T) {
+	ids := []proto.ID{DigestID(strings.Repeat("u", 1000), "p"), DigestID("v", "p")}
+	var list []proto.ACL
+	for perms := range int32(200) {
+		list = append(list, proto.ACL{Perms: perms, ID: proto.ID{Scheme: "auth"}})
+	}
+	_, code := new(Policy).Fixup(list, ids)
+	assert.Equal(t, proto.OK, code)
+	for perms := range int32(200) {
+		list = append(list, proto.ACL{Perms: 1000 + perms, ID: proto.ID{Scheme: "auth"}})
+	}
+	_, code = new(Policy).Fixup(list, ids)
+	assert.Equal(t, proto.ErrInvalidACL, code)
+}
+
+func TestPolicy_DigestAlgorithms(t *testing.T) {
+	for alg, want := range map[string]string{ // of "u:p", by openssl dgst
+		"":        "u:Jq7wMyA/w2Vd5WIDAKdu4OIIFEQ=",
+		"sha1":    "u:Jq7wMyA/w2Vd5WIDAKdu4OIIFEQ=",
+		"SHA-256": "u:/Y8xRBngpX5duYn15uUqIRaIaCviy5TEwSk419hCwuA=",
+		"md5":     "u:wj9ntl1lUHd6RGlGHs+1Hg==",
+	} {
+		p := &Policy{DigestAlgorithm: alg}
+		require.NoError(t, p.Validate())
+		ids, code := p.Authenticate("digest", []byte("u:p"), netip.MustParseAddr("10.0.0.1"))
+		assert.Equal(t, proto.OK, code)
+		assert.Equal(t, []proto.ID{{Scheme: "digest", ID: want}}, ids, alg)
+	}
+	for _, alg := range DigestAlgorithms() {
+		assert.NoError(t, (&Policy{DigestAlgorithm: alg}).Validate(), alg)
+	}
+	assert.Equal(t, "SHA1", DigestAlgorithms()[0])
+	assert.ErrorContains(t, (&Policy{DigestAlgorithm: "MD2"}).Validate(), "want one of SHA1,")
+	_, code := (&Policy{NoDigest: true}).Authenticate("digest", []byte("u:p"), netip.MustParseAddr("10.0.0.1"))
+	assert.Equal(t, proto.ErrAuthFailed, code)
+}
+
+func TestPolicy_Validate(t *testing.T) {
+	assert.NoError(t, allSchemes.Validate())
+	err := (&Policy{SuperDigest: "super", X509SuperUser: "root"}).Validate()
+	assert.ErrorContains(t, err, "SuperDigest is not user:digest")
+	assert.ErrorContains(t, err, `X509SuperUser is "root"`)
+}
+
+// As Java prints addresses, for who compares them as text.
+func TestIPID_IsJavas(t *testing.T) {
+	for addr, want := range map[string]string{
+		"10.0.0.9": "10.0.0.9", "::ffff:10.0.0.9": "10.0.0.9", "::1": "0:0:0:0:0:0:0:1",
+		"fe80::a0b:1%eth0": "fe80:0:0:0:0:0:a0b:1", "2001:db8::": "2001:db8:0:0:0:0:0:0",
+	} {
+		id := IPID(netip.MustParseAddr(addr))
+		assert.Equal(t, proto.ID{Scheme: "ip", ID: want}, id)
+		assert.True(t, new(Policy).Check(aclOf("1:ip:"+id.ID), 1, []proto.ID{id}))
+	}
+}
+
+// What X500Principal of OpenJDK 17 says to the same names.
+func TestValidDN_IsJavas(t *testing.T) {
+	for _, good := range []string{"", "CN=a", "cn=a", "CN=a,O=b", "CN=a, O=b", "CN=a;O=b", "CN = a", "CN=", "1.2.3=a", "1.2.3=#0401aa",
+		"CN=#0401aa", "oid.1.2.3=a", "OID.1.2.3=a", "CN=a+O=b", `CN="a,b"`, `CN=a\,b`, `CN=a\2c`, "EMAILADDRESS=x@y", "UID=u",
+		"DC=example,DC=com", "CN=a=b", "CN=é", "CN=a\nb", "CN=a#", "SERIALNUMBER=1", "T=x", "DNQ=1", `CN=a\ `, "CN= a ", "1.2=a", "1.2.03=a", "CN=a  b"} {
+		assert.True(t, validDN(good), "%q", good)
+	}
+	for _, bad := range []string{" ", "a", "CN", "=a", "FOO=a", "1.2.3=#04", "CN=#zz", "CN=a,", ",CN=a", "CN=a,,O=b", `CN="a`, `CN=a\`,
+		`CN=a\zz`, "E=x@y", "CN=a<b", `CN=a"b`, "TITLE=x", "SN=x", "CN=a>b", "CN=a;", "CN=a+", "+CN=a", "1=a", "3.1=a", "1.40=a", `CN="a" b`, `CN="a"b`} {
+		assert.False(t, validDN(bad), "%q", bad)
+	}
+}
+
+func FuzzValidDN(f *testing.F) {
+	for _, s := range []string{"", "CN=a", `CN="a,b"`, `CN=a\2c+O=#0401aa;1.2.3=x`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if validDN(s) && s != "" {
+			assert.True(t, validDN(s+",CN=b"), "another attribute behind %q", s)
+			assert.False(t, validDN(s+",,CN=b"))
+		}
+	})
+}
