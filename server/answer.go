@@ -130,4 +130,7 @@ func (c *Conn) uncount(in incoming) {
 	c.requests--
 	c.bytes -= len(in.frame)
 	c.s.inflight.Add(-1)
+	if c.s.large(len(in.frame)) {
+		c.s.largeBytes.Add(int64(-len(in.frame)))
+	}
 }

@@ -81,6 +81,8 @@ func (c *Conn) closing(reason string) {
 		c.uncount(c.inbox[c.head])
 	}
 	c.inbox, c.head = nil, 0
+	c.s.largeBytes.Add(int64(-c.coming))
+	c.coming = 0
 }
 
 // closed does what closing could not do with c.mu held.

@@ -40,6 +40,16 @@ type Config struct {
 	// more than two voters it is divided by the number of voters less one, like
 	// ZooKeeper's.
 	GlobalOutstandingLimit int
+	// LargeRequestThreshold is the length in bytes from which on a request counts as
+	// a large one; 0 is never. All large requests together, coming in or in work,
+	// may have LargeRequestMaxBytes, default 100 MiB; the connection with one more
+	// is closed.
+	LargeRequestThreshold, LargeRequestMaxBytes int
+	// MaxCnxns limits the connections of all clients; 0 is unlimited. One too many
+	// is closed at once.
+	MaxCnxns int
+	// ConnectionThrottle limits how fast clients may connect.
+	ConnectionThrottle ConnectionThrottle
 	// OutputBytesMax is how much may wait to be written to one client; default
 	// 64 MiB. Beyond it the connection is closed. Long before, from 1 MiB on,
 	// the requests of a client that does not read are not begun; so only watch
@@ -49,6 +59,18 @@ type Config struct {
 	// WatchesMax limits the watches of one connection; default 1,000,000. One
 	// more is refused, with the read that asked for it.
 	WatchesMax int
+
+	// LocalSessions makes new sessions known to this server only: they cost no
+	// transaction, cannot have ephemeral nodes and end when the client goes to
+	// another server. LocalSessionsUpgrading makes such a session a global one when
+	// it first creates an ephemeral node; otherwise that is refused. Default false,
+	// zoo.cfg localSessionsEnabled and localSessionsUpgradingEnabled.
+	LocalSessions, LocalSessionsUpgrading bool
+	// ReadOnly lets the server serve reads without a quorum, to clients that say
+	// they are content with that; default false, zoo.cfg readonlymode.enabled. It
+	// shows what was committed when the quorum was lost; after a restart, what was
+	// in the last snapshot.
+	ReadOnly bool
 
 	// Workers and Sets size the leader/followers pool; see lf.Config.
 	Workers, Sets int
@@ -154,6 +176,8 @@ func (c Config) withDefaults() Config {
 	setInt(&c.MaxClientCnxns, 60)
 	setInt(&c.JuteMaxBuffer, 0xfffff)
 	setInt(&c.GlobalOutstandingLimit, 1000)
+	setInt(&c.LargeRequestMaxBytes, 100<<20)
+	c.ConnectionThrottle.setDefaults()
 	setInt(&c.OutputBytesMax, 64<<20)
 	setInt(&c.WatchesMax, 1_000_000)
 	if c.Whitelist == nil {
@@ -198,6 +222,10 @@ func (c Config) Validate() error {
 	}
 	count("JuteMaxBuffer", c.JuteMaxBuffer)
 	count("GlobalOutstandingLimit", c.GlobalOutstandingLimit)
+	count("LargeRequestThreshold", c.LargeRequestThreshold)
+	count("LargeRequestMaxBytes", c.LargeRequestMaxBytes)
+	count("MaxCnxns", c.MaxCnxns)
+	c.ConnectionThrottle.validate(fault)
 	count("OutputBytesMax", c.OutputBytesMax)
 	count("WatchesMax", c.WatchesMax)
 	count("Workers", c.Workers)

@@ -69,6 +69,7 @@ type Conn struct {
 	requests  int // received and not answered
 	pending   int // handed to the quorum and not done
 	barrier   bool
+	coming    int  // bytes of a large request that is not whole yet
 	waiting   bool // Receive refused bytes: tell Wire.Room
 	closeSent bool // the client asked to close its session
 
@@ -86,6 +87,8 @@ type Conn struct {
 
 	session  int64
 	timeout  time.Duration
+	local    bool       // the session is known to this server only
+	readOnly bool       // there is no quorum, and the client knows it
 	hasRO    bool       // the client sent the readOnly byte
 	ids      []proto.ID // replaced as a whole, never written to
 	idsBytes []byte     // ids encoded, likewise
@@ -122,6 +125,9 @@ func (c *Conn) push(in incoming) bool {
 		}
 	}
 	c.inbox = append(c.inbox, in)
+	if c.s.large(len(in.frame)) {
+		c.coming = 0 // uncount gives its bytes back
+	}
 	c.requests++
 	c.bytes += len(in.frame)
 	c.stats.received++
@@ -148,10 +154,9 @@ func (c *Conn) next() (in incoming, h proto.RequestHeader, first, ok bool) {
 	first = c.phase == phaseFresh
 	if !first {
 		h = in.header()
-		write := h.Op.Write() && h.Op.FromClient()
-		if write || h.Op == proto.OpSync {
+		if c.forQuorum(h.Op) {
 			c.pending++
-			c.barrier = !write || h.Op == proto.OpCloseSession
+			c.barrier = h.Op == proto.OpSync || h.Op == proto.OpCloseSession
 			c.closeSent = c.closeSent || h.Op == proto.OpCloseSession
 		}
 		c.stats.began(h)
@@ -174,9 +179,19 @@ func (c *Conn) runnable() bool {
 			return true
 		}
 		op := c.inbox[c.head].header().Op
-		return !c.barrier && (op.Write() && op.FromClient() || mutant.On(mutant.M34))
+		return !c.barrier && (op != proto.OpSync && c.forQuorum(op) || mutant.On(mutant.M34))
 	}
 	return false
+}
+
+// forQuorum reports whether a request is answered by the quorum and not here.
+// c.mu is held.
+func (c *Conn) forQuorum(op proto.OpCode) bool {
+	switch {
+	case c.readOnly, op == proto.OpCloseSession && c.local:
+		return false
+	}
+	return op == proto.OpSync || op.Write() && op.FromClient()
 }
 
 // ready tells the wire if there is something to do.

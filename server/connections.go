@@ -69,7 +69,7 @@ type refusals struct {
 
 const refusalsEvery = 10 * time.Second
 
-func (r *refusals) note(log *slog.Logger, now time.Duration, remote netip.AddrPort, connections, limit int) {
+func (r *refusals) note(log *slog.Logger, now time.Duration, remote netip.AddrPort, key string, connections, limit int) {
 	r.mu.Lock()
 	quiet, more := now < r.quiet, r.since
 	if quiet {
@@ -79,7 +79,7 @@ func (r *refusals) note(log *slog.Logger, now time.Duration, remote netip.AddrPo
 	}
 	r.mu.Unlock()
 	if !quiet {
-		log.Warn("refusing a client: too many connections from its address; see maxClientCnxns",
+		log.Warn("refusing a client: too many connections; see "+key,
 			"remote", remote, "connections", connections, "limit", limit, "refusedBefore", more)
 	}
 }

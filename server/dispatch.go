@@ -26,6 +26,10 @@ func (c *Conn) dispatch(in incoming, h proto.RequestHeader) {
 	switch {
 	case !h.Op.FromClient():
 		c.answer(in, proto.ReplyHeader{Xid: h.Xid, Zxid: -1, Err: proto.ErrUnimplemented}, last, nil)
+	case h.Op == proto.OpCloseSession && c.isLocal():
+		c.closeLocal(in, h)
+	case c.readOnly && (h.Op.Write() || h.Op == proto.OpSync):
+		c.answer(in, proto.ReplyHeader{Xid: h.Xid, Zxid: c.s.zxid.Load(), Err: proto.ErrNotReadOnly}, 0, nil)
 	case h.Op.Write():
 		c.submit(in, h)
 	case h.Op == proto.OpSync:
@@ -45,7 +49,13 @@ func (c *Conn) dispatch(in incoming, h proto.RequestHeader) {
 // the answer comes in its turn.
 func (c *Conn) submit(in incoming, h proto.RequestHeader) {
 	id, _ := c.identity()
-	req := appendRequest(id, h.Xid, h.Op, c.idsBytes, in.frame[requestHeaderBytes:])
+	body := in.frame[requestHeaderBytes:]
+	local := c.isLocal()
+	if local && c.s.cfg.LocalSessionsUpgrading && mustUpgrade(h.Op, body) {
+		c.upgrade()
+		local = false
+	}
+	req := appendRequest(id, h.Xid, h.Op, local, c.idsBytes, body)
 	c.s.quorum.Submit(req, func(result any, err error) { c.written(in, h, result, err) })
 }
 

@@ -47,6 +47,12 @@
 // closeSession transactions (expiry.go). When a closeSession is applied the
 // session's connection is closed, wherever it is.
 //
+// With local sessions a new session is known to one server only, costs no
+// transaction and cannot move (local.go). A server without a quorum may serve
+// reads to clients that agree, on such sessions (readonly.go). When clients come
+// in crowds, those that have a session do not wait behind all that want one
+// (creations.go), and there may be fewer let in (throttle.go).
+//
 // # Closing
 //
 // A connection is closed in good order: what is queued is written, a FIN
@@ -75,7 +81,8 @@
 //
 // # Limits
 //
-// Length of a frame, requests and bytes in work of one connection, requests in
-// work of all, bytes waiting to be written, connections of one address, watches
+// Length of a frame, requests and bytes in work of one connection, requests and
+// bytes of large requests in work of all, bytes waiting to be written, connections
+// of one address and of all, connects in a time, sessions being created, watches
 // and identities of one connection: see [Config] and the constants beside it.
 package server

@@ -24,11 +24,13 @@ func (s *Server) HousekeepingPeriod() time.Duration {
 func (s *Server) Housekeep() {
 	now := s.now()
 	s.closeIdle(now)
+	s.serveReadOnly(now)
 	if s.serving.Load() {
 		s.limitOutstanding()
 	}
+	s.expireLocals()
 	if s.leading.Load() {
-		for _, t := range s.touched() {
+		for _, t := range s.heardOf(false) {
 			s.touch(t)
 		}
 		s.expire(s.sessionTime())
@@ -51,14 +53,15 @@ type touchEntry struct {
 	timeout time.Duration
 }
 
-// touched returns the sessions of this server that were heard of since the last
-// call. If they are too many, those come first that have waited longest.
-func (s *Server) touched() []touchEntry {
+// heardOf returns the global, or the local, sessions of this server that were
+// heard of since the last call. If they are too many, those come first that have
+// waited longest.
+func (s *Server) heardOf(local bool) []touchEntry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var heard []*Conn
 	for _, c := range s.sessions {
-		if time.Duration(c.heard.Load()) != c.shipped {
+		if time.Duration(c.heard.Load()) != c.shipped && c.isLocal() == local {
 			heard = append(heard, c)
 		}
 	}
@@ -124,7 +127,7 @@ func (s *Server) expire(now time.Duration) {
 // closeSession submits the transaction that ends a session, on the leader. If
 // that fails and the server still leads it is tried again at the next tick.
 func (s *Server) closeSession(id int64) {
-	req := appendRequest(id, 0, proto.OpCloseSession, encodeIDs(nil), nil)
+	req := appendRequest(id, 0, proto.OpCloseSession, false, encodeIDs(nil), nil)
 	s.quorum.Submit(req, func(_ any, err error) {
 		if err == nil {
 			return
@@ -150,7 +153,7 @@ const touchEntryBytes = 12
 // Heartbeat implements zab.Conversation: the sessions heard of since the last
 // one (ZooKeeper's touch table).
 func (s *Server) Heartbeat() []byte {
-	touched := s.touched()
+	touched := s.heardOf(false)
 	if len(touched) == 0 {
 		return nil
 	}

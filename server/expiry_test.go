@@ -18,7 +18,7 @@ func TestSession_LivesFromItsProposalAndExpiresFromItsCommit(t *testing.T) {
 	var expired []int64
 	h := newHand(Config{TickTime: 100 * time.Millisecond, Trace: &Trace{Expired: func(id int64) { expired = append(expired, id) }}})
 	const id, timeout = 77, 500 * time.Millisecond
-	create := appendRequest(id, 0, proto.OpCreateSession, encodeIDs(nil), proto.Marshal(&proto.CreateSessionTxn{TimeoutMillis: int32(timeout.Milliseconds())}))
+	create := appendRequest(id, 0, proto.OpCreateSession, false, encodeIDs(nil), proto.Marshal(&proto.CreateSessionTxn{TimeoutMillis: int32(timeout.Milliseconds())}))
 	ask := func() bool {
 		valid, known := readRevalidated(h.s.Answer(3, askRevalidate(id, timeout)))
 		require.True(t, known)

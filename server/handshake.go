@@ -24,11 +24,15 @@ func (c *Conn) connect(in incoming) {
 		refusal = "ConnectRequest: " + err.Error()
 	case !s.serving.Load():
 		refusal = "not serving"
+	case s.readOnly.Load() && !req.ReadOnly:
+		refusal = "no quorum, and the client did not ask for a read-only session"
 	case seen > here && !mutant.On(mutant.M32):
 		// The client has seen a state that this server has not: let it find
 		// another one, lest its time goes backwards.
 		s.log.Info("sending a client away that has seen a later state", "remote", c.remote, "seen", seen, "zxid", here)
 		refusal = "the client has seen a later zxid"
+	case !s.throttle.admit(s.kindOf(req.SessionID), s.now()):
+		refusal = "connection throttle"
 	}
 	if refusal != "" {
 		c.drop(in, 0)
@@ -38,10 +42,13 @@ func (c *Conn) connect(in incoming) {
 	timeout := time.Duration(req.TimeoutMillis) * time.Millisecond
 	timeout = min(max(timeout, s.cfg.MinSessionTimeout), s.cfg.MaxSessionTimeout)
 	c.decide(timeout, req.HasReadOnly)
-	if req.SessionID == 0 {
-		s.newSession(c, in, timeout, sessionIDTries)
-	} else {
+	switch {
+	case req.SessionID != 0:
 		s.oldSession(c, in, req.SessionID, req.Password)
+	case s.cfg.LocalSessions || c.readOnly:
+		s.localSession(c, in, timeout)
+	default:
+		s.newSession(c, in, timeout)
 	}
 }
 
@@ -52,7 +59,7 @@ func (c *Conn) decide(timeout time.Duration, hasReadOnly bool) {
 	if c.phase == phaseFresh {
 		c.phase = phaseDeciding
 	}
-	c.timeout, c.hasRO = timeout, hasReadOnly
+	c.timeout, c.hasRO, c.readOnly = timeout, hasReadOnly, c.s.readOnly.Load()
 	c.mu.Unlock()
 }
 
@@ -63,7 +70,7 @@ func (s *Server) bind(c *Conn, id int64) (old *Conn, ok bool) {
 	defer s.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase != phaseDeciding {
+	if c.phase != phaseDeciding || c.readOnly != s.readOnly.Load() {
 		return nil, false
 	}
 	old = s.sessions[id]
@@ -75,40 +82,74 @@ func (s *Server) bind(c *Conn, id int64) (old *Conn, ok bool) {
 	return old, true
 }
 
+// freshSessionID returns an id that no session has, as far as this server knows.
+func (s *Server) freshSessionID() int64 {
+	s.state.RLock()
+	defer s.state.RUnlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trackMu.Lock()
+	defer s.trackMu.Unlock()
+	return s.ids.Next(func(id int64) bool {
+		_, inTree := s.tree.Session(id)
+		return inTree || s.sessions[id] != nil || s.locals.Has(id)
+	})
+}
+
 // sessionIDTries is how many ids are tried for a session.
 const sessionIDTries = 8
 
-// newSession asks the quorum for a session.
-func (s *Server) newSession(c *Conn, in incoming, timeout time.Duration, tries int) {
-	s.state.RLock()
-	s.mu.Lock()
-	id := s.ids.Next(func(id int64) bool {
-		_, inTree := s.tree.Session(id)
-		return inTree || s.sessions[id] != nil
-	})
-	s.mu.Unlock()
-	s.state.RUnlock()
+// newSession asks the quorum for a session, in its turn.
+func (s *Server) newSession(c *Conn, in incoming, timeout time.Duration) {
+	s.create(func() bool { return s.tryNewSession(c, in, timeout, sessionIDTries) })
+}
+
+// tryNewSession asks the quorum for a session. It reports false if it did not,
+// because the client is gone.
+func (s *Server) tryNewSession(c *Conn, in incoming, timeout time.Duration, tries int) bool {
+	id := s.freshSessionID()
 	if _, ok := s.bind(c, id); !ok {
 		c.drop(in, 0)
-		return
+		return false
 	}
-	body := proto.Marshal(&proto.CreateSessionTxn{TimeoutMillis: int32(timeout.Milliseconds())})
-	req := appendRequest(id, 0, proto.OpCreateSession, c.idsBytes, body)
-	s.quorum.Submit(req, func(result any, err error) {
-		res, _ := result.(*znode.Result)
-		switch {
-		case err != nil || res == nil:
-			c.drop(in, 0)
-			c.finish("creating a session: outcome unknown")
-		case res.Err == proto.ErrBadArguments && tries > 1: // the id is taken after all
-			s.newSession(c, in, timeout, tries-1)
-		case res.Err != proto.OK:
-			c.drop(in, 0)
-			c.finish("creating a session: " + res.Err.Error())
-		default:
-			s.connected(c, in, false)
+	s.submitCreateSession(id, timeout, c.idsBytes, func(code proto.ErrCode, known bool) {
+		if known && code == proto.ErrBadArguments && tries > 1 { // the id is taken after all
+			if !s.tryNewSession(c, in, timeout, tries-1) {
+				s.created()
+			}
+			return
 		}
+		if known && code == proto.OK {
+			s.connected(c, in, false)
+		} else {
+			c.drop(in, 0)
+			c.finish("creating a session: " + outcome(code, known))
+		}
+		s.created()
 	})
+	return true
+}
+
+// submitCreateSession hands the quorum the transaction that begins a session.
+// done hears its code, or that what became of it is not known.
+func (s *Server) submitCreateSession(id int64, timeout time.Duration, ids []byte, done func(code proto.ErrCode, known bool)) {
+	body := proto.Marshal(&proto.CreateSessionTxn{TimeoutMillis: int32(timeout.Milliseconds())})
+	req := appendRequest(id, 0, proto.OpCreateSession, false, ids, body)
+	s.quorum.Submit(req, func(result any, err error) {
+		if res, _ := result.(*znode.Result); err == nil && res != nil {
+			done(res.Err, true)
+			return
+		}
+		done(0, false)
+	})
+}
+
+// outcome says in a log what became of a request.
+func outcome(code proto.ErrCode, known bool) string {
+	if !known {
+		return "outcome unknown"
+	}
+	return code.Error()
 }
 
 // oldSession asks the leader whether the client may have its session back.
@@ -128,7 +169,17 @@ func (s *Server) oldSession(c *Conn, in incoming, id int64, passwd []byte) {
 	if old != nil && old != c {
 		old.finish("client reconnected")
 	}
-	s.revalidate(c, in, id, false)
+	_, timeout := c.identity()
+	switch {
+	case s.localAgain(c, id, timeout):
+		s.connected(c, in, true)
+	case c.readOnly:
+		// A session of the quorum, which may live or be over: nobody here knows.
+		c.drop(in, 0)
+		c.Abort("no quorum to ask for the session")
+	default:
+		s.revalidate(c, in, id, false)
+	}
 }
 
 // revalidate asks for the session. A leader that has been replaced and does not
@@ -164,7 +215,7 @@ func (s *Server) connected(c *Conn, in incoming, renewed bool) {
 	c.mu.Lock()
 	id, timeout := c.session, c.timeout
 	resp := &proto.ConnectResponse{TimeoutMillis: int32(timeout.Milliseconds()), SessionID: id,
-		Password: session.Password(s.cfg.Secret, id), HasReadOnly: c.hasRO}
+		Password: session.Password(s.cfg.Secret, id), HasReadOnly: c.hasRO, ReadOnly: c.readOnly}
 	c.stats.op = opCodes(proto.OpCreateSession)
 	c.mu.Unlock()
 	t := c.queue(in, proto.ReplyHeader{Zxid: s.zxid.Load()}, welcome, resp)
@@ -191,11 +242,12 @@ func (s *Server) refuse(c *Conn, in incoming, id int64) {
 }
 
 // appendRequest encodes a proto.Request whose identities are encoded already.
-func appendRequest(id int64, xid int32, op proto.OpCode, ids, body []byte) []byte {
-	e := jute.NewEncoder(make([]byte, 0, 8+4+4+len(ids)+4+len(body)))
+func appendRequest(id int64, xid int32, op proto.OpCode, local bool, ids, body []byte) []byte {
+	e := jute.NewEncoder(make([]byte, 0, 8+4+4+1+len(ids)+4+len(body)))
 	e.Long(id)
 	e.Int(xid)
 	e.Int(int32(op))
+	e.Bool(local)
 	e.Raw(ids)
 	e.Buffer(body)
 	return e.Bytes()

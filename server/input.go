@@ -84,6 +84,9 @@ func (c *Conn) take(now time.Duration) error {
 		if !fits {
 			return fmt.Errorf("%w %d: want 0 to %d (jute.maxbuffer)", errFrameLength, n, c.s.cfg.JuteMaxBuffer)
 		}
+		if err := c.admitLarge(int(n)); err != nil {
+			return err
+		}
 		frame, ok := f.cut(int(n))
 		if !ok {
 			f.need = lengthBytes + int(n)

@@ -35,12 +35,16 @@ func (s *Server) wordMntr() string {
 	put("ephemerals_count", census.ephemerals)
 	put("approximate_data_size", census.dataBytes)
 	put("global_sessions", census.sessions)
-	put("local_sessions", 0)
+	put("local_sessions", s.localSessions())
 	put("uptime", (s.now() - s.started).Milliseconds())
 	if n, ok := openFiles(); ok {
 		put("open_file_descriptor_count", n)
 	}
-	put("connection_drop_probability", "0.0")
+	drop, deficit, rejected := s.throttle.state()
+	put("connection_drop_probability", decimal(drop))
+	put("connection_token_deficit", deficit)
+	put("connection_rejected", rejected)
+	put("large_requests_rejected", s.stats.largeRejected.Load())
 	put("auth_failed_count", s.stats.authFailed.Load())
 	put("last_client_response_size", s.stats.lastReply.Load())
 	put("max_client_response_size", s.stats.highReply.Load())

@@ -31,20 +31,25 @@ type Server struct {
 	born    time.Time            // by cfg.Time, at the same moment
 
 	serving        atomic.Bool
+	readOnly       atomic.Bool // serving without a quorum; changes with state or mu locked
 	leading        atomic.Bool
 	role           atomic.Pointer[zab.Role]
 	zxid           atomic.Int64 // of the state; changes only with state locked
 	inflight       atomic.Int64 // requests received and not answered
 	outstandingMax atomic.Int64
+	largeBytes     atomic.Int64 // of large requests, coming in or in work
 	stats          serverStats
 
 	state    sync.RWMutex // read: look at the tree, prepare; write: apply a transaction
 	tree     *znode.Tree
 	preparer *znode.Preparer
 	epoch    ensemble.Epoch // of this server's leadership; 0 for none
-	events   []znode.Event  // of the transaction being applied; reused, as the next two
-	hit      []*Conn        // connections that one event concerns
-	notified []notified     // connections that heard of the transaction
+
+	lookingSince time.Duration // by now, when the server last had no role
+
+	events   []znode.Event // of the transaction being applied; reused, as the next two
+	hit      []*Conn       // connections that one event concerns
+	notified []notified    // connections that heard of the transaction
 
 	watchMu sync.Mutex
 	watches *watch.Manager[*Conn]
@@ -56,10 +61,13 @@ type Server struct {
 	perAddr  map[netip.Addr]int
 	refusals refusals
 	ids      session.Generator
+	creating creations
+	throttle *throttle
 
 	trackMu  sync.Mutex
 	tracker  *session.Tracker // on the leader, else nil
 	unclosed []int64          // sessions whose closeSession has to be submitted again
+	locals   *session.Tracker // sessions that only this server knows
 }
 
 var (
@@ -86,6 +94,9 @@ func New(cfg Config) *Server {
 		perAddr:  map[netip.Addr]int{},
 	}
 	s.started = s.now()
+	s.lookingSince = s.started
+	s.locals = s.newTracker()
+	s.throttle = newThrottle(cfg.ConnectionThrottle, s.started, uint64(s.born.UnixNano()))
 	s.ids = session.NewGenerator(cfg.Self, s.born.UnixMilli())
 	s.setTree(znode.NewTree())
 	s.role.Store(&zab.Role{State: ensemble.Looking, Leader: ensemble.NoServer})
@@ -99,6 +110,8 @@ type notified struct {
 	c *Conn
 	t todo
 }
+
+func (s *Server) newTracker() *session.Tracker { return session.NewTracker(s.cfg.TickTime) }
 
 // Attach gives the server its quorum. It must come before the quorum's first
 // RoleChanged and before Run.

@@ -179,7 +179,7 @@ func TestSession_DamagedMessagesBetweenServers(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, proto.OpError, h.Type)
 	assert.Equal(t, &proto.ErrorTxn{Err: proto.ErrMarshalling}, rec)
-	create := appendRequest(1, 1, proto.OpCreateSession, encodeIDs(nil), proto.Marshal(&proto.CreateSessionTxn{TimeoutMillis: 1}))
+	create := appendRequest(1, 1, proto.OpCreateSession, false, encodeIDs(nil), proto.Marshal(&proto.CreateSessionTxn{TimeoutMillis: 1}))
 	s.Prepare(ensemble.NewZxid(7, 1), zabOrigin(1), create)
 	assert.Zero(t, s.preparer.Outstanding(), "another leadership's request leaves no trace")
 }
@@ -187,7 +187,7 @@ func TestSession_DamagedMessagesBetweenServers(t *testing.T) {
 func FuzzServer_Messages(f *testing.F) {
 	f.Add(askRevalidate(7, time.Second))
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9})
-	f.Add(appendRequest(1, 2, proto.OpSetData, encodeIDs([]proto.ID{{Scheme: "ip", ID: "::1"}}), proto.Marshal(setOf("/", "x"))))
+	f.Add(appendRequest(1, 2, proto.OpSetData, false, encodeIDs([]proto.ID{{Scheme: "ip", ID: "::1"}}), proto.Marshal(setOf("/", "x"))))
 	s := New(Config{Self: 1, Logger: slog.New(slog.DiscardHandler)})
 	s.Attach(&memberFake{e: &ensembleFake{members: make([]*memberFake, 1)}})
 	s.RoleChanged(zabLeading(1))
@@ -210,7 +210,7 @@ func TestSession_TakenIDIsNotGivenTwice(t *testing.T) {
 		g := s.ids
 		s.mu.Unlock()
 		id := g.Next(func(int64) bool { return false })
-		req := appendRequest(id, 0, proto.OpCreateSession, encodeIDs(nil), proto.Marshal(&proto.CreateSessionTxn{TimeoutMillis: 10000}))
+		req := appendRequest(id, 0, proto.OpCreateSession, false, encodeIDs(nil), proto.Marshal(&proto.CreateSessionTxn{TimeoutMillis: 10000}))
 		e.commit(1, req, func(any, error) {})
 	})
 	e.wait()

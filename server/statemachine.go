@@ -12,7 +12,6 @@ import (
 	"github.com/quorate/quorate/ensemble"
 	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/server/proto"
-	"github.com/quorate/quorate/server/session"
 	"github.com/quorate/quorate/server/watch"
 	"github.com/quorate/quorate/server/znode"
 	"github.com/quorate/quorate/zab"
@@ -140,6 +139,7 @@ func (s *Server) Restore(r io.Reader) error {
 // setTree makes t the state. All watches are dropped: what has changed under
 // them is not known. (No client is connected while that happens.)
 func (s *Server) setTree(t *znode.Tree) {
+	s.endReadOnly("the state is replaced")
 	s.state.Lock()
 	defer s.state.Unlock()
 	s.tree = t
@@ -207,6 +207,7 @@ func (s *Server) RoleChanged(role zab.Role) {
 		s.stopServing()
 		return
 	}
+	s.endReadOnly("a quorum was found")
 	view := s.quorum.View()
 	text := ""
 	if len(view.Members()) > 1 {
@@ -239,6 +240,7 @@ func (s *Server) RoleChanged(role zab.Role) {
 func (s *Server) stopServing() {
 	s.serving.Store(false)
 	s.state.Lock()
+	s.lookingSince = s.now()
 	s.preparer.Reset()
 	s.epoch = 0
 	s.leading.Store(false)
@@ -246,14 +248,19 @@ func (s *Server) stopServing() {
 	s.trackMu.Lock()
 	s.tracker, s.unclosed = nil, nil
 	s.trackMu.Unlock()
-	closed := 0
+	s.log.Info("not serving clients", "closed", s.closeSessions("the server is not part of a quorum any more"))
+}
+
+// closeSessions closes all connections that have a session or ask for one, and
+// returns how many.
+func (s *Server) closeSessions(why string) (closed int) {
 	for _, c := range s.connections() {
 		if p, _ := c.state(); p == phaseDeciding || p == phaseOpen {
-			c.finish("the server is not part of a quorum any more")
+			c.finish(why)
 			closed++
 		}
 	}
-	s.log.Info("not serving clients", "closed", closed)
+	return closed
 }
 
 // limitOutstanding sets the limit of requests in work from the number of voters.
@@ -273,7 +280,7 @@ func (s *Server) track() {
 	sessions, owners := s.tree.Sessions(), s.tree.EphemeralOwners()
 	s.state.RUnlock()
 	now := s.sessionTime()
-	tracker := session.NewTracker(s.cfg.TickTime)
+	tracker := s.newTracker()
 	for _, id := range slices.Sorted(maps.Keys(sessions)) {
 		timeout := time.Duration(sessions[id]) * time.Millisecond
 		tracker.Add(id, timeout, now)

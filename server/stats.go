@@ -18,11 +18,11 @@ type serverStats struct {
 	count, sum, low, high atomic.Int64 // latencies in nanoseconds
 
 	lastReply, lowReply, highReply atomic.Int64 // bytes; -1 before the first
-	authFailed                     atomic.Int64
+	authFailed, largeRejected      atomic.Int64
 }
 
 func (s *serverStats) reset() {
-	for _, v := range []*atomic.Int64{&s.received, &s.sent, &s.count, &s.sum, &s.high, &s.authFailed} {
+	for _, v := range []*atomic.Int64{&s.received, &s.sent, &s.count, &s.sum, &s.high, &s.authFailed, &s.largeRejected} {
 		v.Store(0)
 	}
 	s.low.Store(math.MaxInt64)

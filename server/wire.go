@@ -35,12 +35,14 @@ func (s *Server) Open(remote netip.AddrPort, w Wire) (c *Conn, ok bool) {
 // open makes the wire, unless the connection is refused, before anybody can find
 // the connection.
 func (s *Server) open(remote netip.AddrPort, wire func(*Conn) Wire) (c *Conn, ok bool) {
-	limit := s.cfg.MaxClientCnxns
 	s.mu.Lock()
-	n := s.perAddr[remote.Addr()]
+	n, limit, key := s.perAddr[remote.Addr()], s.cfg.MaxClientCnxns, "maxClientCnxns"
+	if s.cfg.MaxCnxns > 0 && len(s.conns) >= s.cfg.MaxCnxns {
+		n, limit, key = len(s.conns), s.cfg.MaxCnxns, "maxCnxns"
+	}
 	refused := limit > 0 && n >= limit
 	if !refused {
-		s.perAddr[remote.Addr()] = n + 1
+		s.perAddr[remote.Addr()]++
 		s.opened++
 		c = newConn(s, remote, s.opened)
 		c.wire = wire(c)
@@ -51,7 +53,7 @@ func (s *Server) open(remote netip.AddrPort, wire func(*Conn) Wire) (c *Conn, ok
 		s.cfg.Trace.Accepted(remote, refused)
 	}
 	if refused {
-		s.refusals.note(s.log, s.now(), remote, n, limit)
+		s.refusals.note(s.log, s.now(), remote, key, n, limit)
 	}
 	return c, !refused
 }

@@ -23,7 +23,7 @@ const notServing = "This ZooKeeper instance is not currently serving requests\n"
 // the length of any frame.
 var words = map[int32]word{
 	number("ruok"): {text: func(*Server) string { return "imok" }, always: true},
-	number("isro"): {text: func(*Server) string { return "rw" }, idle: "null"},
+	number("isro"): {text: (*Server).wordIsro, idle: "null"},
 	number("srvr"): {text: (*Server).wordSrvr},
 	number("stat"): {text: (*Server).wordStat},
 	number("conf"): {text: (*Server).wordConf},
@@ -74,8 +74,19 @@ func (s *Server) listed(name string) bool {
 	return slices.Contains(s.cfg.Whitelist, name) || slices.Contains(s.cfg.Whitelist, "*")
 }
 
+// wordIsro is what clients ask that look for a server with a quorum.
+func (s *Server) wordIsro() string {
+	if s.readOnly.Load() {
+		return "ro"
+	}
+	return "rw"
+}
+
 // mode names the role as srvr does.
 func (s *Server) mode() string {
+	if s.readOnly.Load() {
+		return "read-only"
+	}
 	switch s.role.Load().State {
 	case ensemble.Leading:
 		if v := s.quorum.View(); len(v.Members()) == 1 {
@@ -112,6 +123,9 @@ func (s *Server) wordStat() string { return s.srvr(true) }
 func (s *Server) srvr(clients bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Zookeeper version: %s\n", s.cfg.Version)
+	if s.readOnly.Load() {
+		b.WriteString("READ-ONLY mode; serving only read-only clients\n")
+	}
 	conns := s.connections()
 	if clients {
 		b.WriteString("Clients:\n")

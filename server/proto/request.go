@@ -2,6 +2,7 @@ package proto
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/quorate/quorate/internal/jute"
 )
@@ -305,6 +306,18 @@ func DecodeRequest(op OpCode, body []byte) (Record, error) {
 	return r, nil
 }
 
+// CreatesEphemeral reports whether a request, alone or as part of a multi, creates
+// an ephemeral node.
+func CreatesEphemeral(rec Record) bool {
+	switch r := rec.(type) {
+	case *CreateRequest:
+		return r.Flags == FlagEphemeral || r.Flags == FlagEphemeralSequential
+	case *MultiRequest:
+		return slices.ContainsFunc(r.Ops, func(op MultiOp) bool { return CreatesEphemeral(op.Request) })
+	}
+	return false
+}
+
 // Request is a client's write on its way to the leader: who asks, with which
 // identities, and the request's own bytes. It is what servers hand to their
 // quorum, not a record of ZooKeeper's.
@@ -312,6 +325,7 @@ type Request struct {
 	Session int64
 	Cxid    int32 // the client's xid, recorded in the transaction
 	Op      OpCode
+	Local   bool   // the session is a local one of the server that sends the request
 	IDs     []ID   // identities of the connection when the request arrived
 	Body    []byte // the request's record, as [DecodeRequest] takes it
 }
@@ -321,12 +335,13 @@ func (r *Request) Encode(e *jute.Encoder) {
 	e.Long(r.Session)
 	e.Int(r.Cxid)
 	e.Int(int32(r.Op))
+	e.Bool(r.Local)
 	encodeIDs(e, r.IDs)
 	e.Buffer(r.Body)
 }
 
 // Decode reads the record. Body shares the input.
 func (r *Request) Decode(d *jute.Decoder) {
-	r.Session, r.Cxid, r.Op = d.Long(), d.Int(), OpCode(d.Int())
+	r.Session, r.Cxid, r.Op, r.Local = d.Long(), d.Int(), OpCode(d.Int()), d.Bool()
 	r.IDs, r.Body = decodeIDs(d), d.Buffer()
 }

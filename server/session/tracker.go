@@ -74,5 +74,11 @@ func (t *Tracker) Remove(id int64) {
 // that is not there or is being closed.
 func (t *Tracker) Due(id int64) (at time.Duration, ok bool) { return t.buckets.Due(id) }
 
+// Has reports whether the session is in the table, also while it is being closed.
+func (t *Tracker) Has(id int64) bool {
+	_, known := t.closing[id]
+	return known
+}
+
 // Len returns the number of sessions, those being closed included.
 func (t *Tracker) Len() int { return len(t.closing) }

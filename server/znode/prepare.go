@@ -93,7 +93,7 @@ func (p *Preparer) Prepare(zxid ensemble.Zxid, nowMillis int64, origin ensemble.
 	case err != nil:
 		code = proto.ErrMarshalling
 	default:
-		r := request{p, req.Session, origin, req.IDs}
+		r := request{p, req.Session, req.Local, origin, req.IDs}
 		h.Type, rec, code = r.prepare(req.Op, rec)
 	}
 	if code != proto.OK {
@@ -106,6 +106,7 @@ func (p *Preparer) Prepare(zxid ensemble.Zxid, nowMillis int64, origin ensemble.
 type request struct {
 	*Preparer
 	session int64
+	local   bool // a session that only its server, the origin, knows
 	origin  ensemble.ServerID
 	ids     []proto.ID
 }
@@ -113,6 +114,9 @@ type request struct {
 // prepare dispatches what may stand at top level. The type and record count
 // only with code OK.
 func (r *request) prepare(op proto.OpCode, rec proto.Record) (proto.OpCode, proto.Record, proto.ErrCode) {
+	if r.local && proto.CreatesEphemeral(rec) {
+		return op, nil, proto.ErrEphemeralOnLocalSession
+	}
 	switch op {
 	case proto.OpCreateSession:
 		return r.createSession(rec.(*proto.CreateSessionTxn))
@@ -150,8 +154,12 @@ func (r *request) one(op proto.OpCode, rec proto.Record) (proto.OpCode, proto.Re
 	return op, nil, proto.ErrUnimplemented
 }
 
-// checkSession says whether the session may write, from where it does.
+// checkSession says whether the session may write, from where it does. A local
+// session is its server's own business.
 func (r *request) checkSession() proto.ErrCode {
+	if r.local {
+		return proto.OK
+	}
 	if !r.alive(r.session) {
 		return proto.ErrSessionExpired
 	}

@@ -1,0 +1,53 @@
+package server
+
+import (
+	"time"
+
+	"github.com/quorate/quorate/ensemble"
+)
+
+// A server without a quorum may serve reads, to clients that agree (spec
+// client-protocol 4.7). It shows the state as it was when the quorum was lost.
+// Sessions made there are local ones; they end when the server finds a quorum,
+// unless local sessions exist anyway.
+
+// readOnlyAfter is how long a server looks for a quorum before it serves without
+// one, at least.
+const readOnlyAfter = 2 * time.Second
+
+// serveReadOnly begins to serve without a quorum, if that is wanted and there has
+// been none for long enough.
+func (s *Server) serveReadOnly(now time.Duration) {
+	if !s.cfg.ReadOnly || s.serving.Load() {
+		return
+	}
+	s.state.Lock()
+	looking := s.role.Load().State == ensemble.Looking && now-s.lookingSince >= max(readOnlyAfter, s.cfg.TickTime)
+	if looking {
+		s.readOnly.Store(true)
+		s.serving.Store(true)
+	}
+	s.state.Unlock()
+	if looking {
+		s.log.Warn("no quorum: serving reads to clients that asked for a read-only session", "zxid", ensemble.Zxid(s.zxid.Load()))
+	}
+}
+
+// endReadOnly stops serving without a quorum: one was found, or the state is about
+// to be replaced. All clients have to come again.
+func (s *Server) endReadOnly(why string) {
+	s.mu.Lock()
+	was := s.readOnly.Swap(false)
+	s.mu.Unlock()
+	if !was {
+		return
+	}
+	s.serving.Store(false)
+	n := s.closeSessions(why)
+	if !s.cfg.LocalSessions {
+		s.trackMu.Lock()
+		s.locals = s.newTracker()
+		s.trackMu.Unlock()
+	}
+	s.log.Info("not serving read-only clients any more", "because", why, "closed", n)
+}
