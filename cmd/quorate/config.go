@@ -47,7 +47,9 @@ type serverConfig struct {
 	// nil for the server's own default, which is what an absent key means.
 	FourLetterWords []string
 
-	Policy server.Policy // skipACL, DigestAuthenticationProvider.*
+	// Service is the rest of what the file says about serving clients, in the
+	// words of package server, whose defaults hold.
+	Service server.Config
 
 	SnapCount       int   // transactions between snapshots; default 100000
 	SnapRetainCount int   // snapshots kept; default and least 3
@@ -119,6 +121,7 @@ func parseServerConfig(path string, data []byte, world configWorld) (*serverConf
 	p.finishGossip()
 	p.finishMembership()
 	p.finishClientAddr()
+	p.finishService()
 	if err := errors.Join(p.faults...); err != nil {
 		return nil, err
 	}
@@ -203,6 +206,13 @@ func (p *configParser) finishTimes() {
 		}
 		p.fault(e, "minSessionTimeout (%d ms) is more than maxSessionTimeout (%d ms)",
 			c.MinSessionTimeout.Milliseconds(), c.MaxSessionTimeout.Milliseconds())
+	}
+}
+
+// finishService lets package server say what it cannot do.
+func (p *configParser) finishService() {
+	if err := p.cfg.Service.Validate(); err != nil {
+		p.faultOf("%v", err)
 	}
 }
 

@@ -53,8 +53,19 @@ func memberKind(key string) (kind, number string) {
 
 type configRule func(p *configParser, e configEntry)
 
-// configRules are the keys that we act on.
-var configRules = map[string]configRule{
+// configRules are the keys that we act on. Those of one subject may stand in a
+// table of their own.
+var configRules = merged(commonRules, throttleRules)
+
+func merged(tables ...map[string]configRule) map[string]configRule {
+	all := map[string]configRule{}
+	for _, t := range tables {
+		maps.Copy(all, t)
+	}
+	return all
+}
+
+var commonRules = map[string]configRule{
 	"tickTime": func(p *configParser, e configEntry) {
 		p.milliseconds(e, 1, &p.cfg.TickTime)
 	},
@@ -78,7 +89,7 @@ var configRules = map[string]configRule{
 	"maxClientCnxns":       func(p *configParser, e configEntry) { p.number(e, 0, 1<<30, &p.cfg.MaxClientCnxns) },
 	"quorumListenOnAllIPs": func(p *configParser, e configEntry) { p.flag(e, &p.cfg.ListenOnAllIPs) },
 	"leaderServes":         func(p *configParser, e configEntry) { p.flag(e, &p.cfg.LeaderServes) },
-	"skipACL":              func(p *configParser, e configEntry) { p.flag(e, &p.cfg.Policy.SkipACL) },
+	"skipACL":              func(p *configParser, e configEntry) { p.flag(e, &p.cfg.Service.Policy.SkipACL) },
 	"standaloneEnabled":    func(p *configParser, e configEntry) { p.flag(e, &p.standaloneEnabled) },
 	"snapCount":            func(p *configParser, e configEntry) { p.number(e, 2, 1<<30, &p.cfg.SnapCount) },
 	"globalOutstandingLimit": func(p *configParser, e configEntry) {
@@ -109,12 +120,12 @@ var configRules = map[string]configRule{
 			p.fault(e, "DigestAuthenticationProvider.superDigest: want user:digest, for example super:gG7s8t3oDEtIqF6DM9LlI/R+9Ss=")
 			return
 		}
-		p.cfg.Policy.SuperDigest = e.Value
+		p.cfg.Service.Policy.SuperDigest = e.Value
 	},
 	"DigestAuthenticationProvider.enabled": func(p *configParser, e configEntry) {
 		on := true
 		if p.flag(e, &on) {
-			p.cfg.Policy.NoDigest = !on
+			p.cfg.Service.Policy.NoDigest = !on
 		}
 	},
 	"DigestAuthenticationProvider.digestAlg": func(p *configParser, e configEntry) {
@@ -122,7 +133,24 @@ var configRules = map[string]configRule{
 			p.fault(e, "DigestAuthenticationProvider.digestAlg=%s: no such hash; want SHA1, which ZooKeeper's tools take, or SHA-256, SHA-512, SHA3-256 or another that Java has", clip(e.Value))
 			return
 		}
-		p.cfg.Policy.DigestAlgorithm = e.Value
+		p.cfg.Service.Policy.DigestAlgorithm = e.Value
+	},
+	"localSessionsEnabled": func(p *configParser, e configEntry) { p.flag(e, &p.cfg.Service.LocalSessions) },
+	"localSessionsUpgradingEnabled": func(p *configParser, e configEntry) {
+		p.flag(e, &p.cfg.Service.LocalSessionsUpgrading)
+	},
+	"readonlymode.enabled": func(p *configParser, e configEntry) { p.flag(e, &p.cfg.Service.ReadOnly) },
+	"maxCnxns":             func(p *configParser, e configEntry) { p.number(e, 0, 1<<30, &p.cfg.Service.MaxCnxns) },
+	"nio.sessionlessCnxnTimeout": func(p *configParser, e configEntry) {
+		p.milliseconds(e, 1, &p.cfg.Service.HandshakeTimeout)
+	},
+	"largeRequestThreshold": func(p *configParser, e configEntry) {
+		if e.Value != "-1" {
+			p.number(e, 0, 1<<30, &p.cfg.Service.LargeRequestThreshold)
+		}
+	},
+	"largeRequestMaxBytes": func(p *configParser, e configEntry) {
+		p.number(e, 1, 1<<30, &p.cfg.Service.LargeRequestMaxBytes)
 	},
 	"ensemble.name": func(p *configParser, e configEntry) {
 		if p.text(e, "a name", &p.cfg.EnsembleName) && len(e.Value) > 255 {
@@ -242,10 +270,13 @@ func (p *configParser) number(e configEntry, least, most int, n *int) bool {
 	return true
 }
 
-func (p *configParser) milliseconds(e configEntry, least int, d *time.Duration) {
-	if ms := 0; p.number(e, least, 1<<30, &ms) {
-		*d = time.Duration(ms) * time.Millisecond
+func (p *configParser) milliseconds(e configEntry, least int, d *time.Duration) bool {
+	ms := 0
+	if !p.number(e, least, 1<<30, &ms) {
+		return false
 	}
+	*d = time.Duration(ms) * time.Millisecond
+	return true
 }
 
 // sessionTimeout is milliseconds, or -1 for the default as in ZooKeeper's own files.

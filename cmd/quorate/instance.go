@@ -166,14 +166,7 @@ func (in *instance) startQuorum(ctx context.Context, group *errgroup.Group) erro
 		return fmt.Errorf("this server is to be an observer, but the ensemble has it as a participant: server.%d", in.cfg.ServerID)
 	}
 	in.log.Info("starting", "version", version(), "voters", in.view.Voters(), "dataDir", in.cfg.DataDir, "clients", in.cfg.ClientAddr)
-	in.server = server.New(server.Config{
-		Self: in.cfg.ServerID, Ensemble: in.ensembleName(), TickTime: in.cfg.TickTime,
-		MinSessionTimeout: in.cfg.MinSessionTimeout, MaxSessionTimeout: in.cfg.MaxSessionTimeout,
-		MaxClientCnxns: unlimited(in.cfg.MaxClientCnxns), JuteMaxBuffer: in.cfg.FrameBytesMax,
-		GlobalOutstandingLimit: in.cfg.OutstandingMax, Whitelist: in.cfg.FourLetterWords,
-		Policy: in.cfg.Policy, Conf: in.confLines(), Logger: in.logger,
-		Members: in.members,
-	})
+	in.server = server.New(in.serviceConfig())
 	in.node.view = in.view
 	in.server.Attach(&in.node)
 	node, err := quorum.Start(ctx, quorum.Config{
@@ -204,6 +197,17 @@ func (in *instance) startQuorum(ctx context.Context, group *errgroup.Group) erro
 		group.Go(func() error { return in.announce(ctx, node) })
 	}
 	return nil
+}
+
+// serviceConfig is what the service for clients is told.
+func (in *instance) serviceConfig() server.Config {
+	c := in.cfg.Service
+	c.Self, c.Ensemble, c.TickTime = in.cfg.ServerID, in.ensembleName(), in.cfg.TickTime
+	c.MinSessionTimeout, c.MaxSessionTimeout = in.cfg.MinSessionTimeout, in.cfg.MaxSessionTimeout
+	c.MaxClientCnxns, c.JuteMaxBuffer = unlimited(in.cfg.MaxClientCnxns), in.cfg.FrameBytesMax
+	c.GlobalOutstandingLimit, c.Whitelist = in.cfg.OutstandingMax, in.cfg.FourLetterWords
+	c.Conf, c.Members, c.Logger = in.confLines(), in.members, in.logger
+	return c
 }
 
 // unlimited translates zoo.cfg's 0, no limit, to the server's.
