@@ -31,10 +31,12 @@ var downhill = map[string][]string{
 	"sim/check":        {"ensemble", "server/proto"},
 	"sim/picture":      {"ensemble", "server/proto", "sim/check"},
 	"sim/zktest":       {"ensemble", "quorum", "server", "zab", "zab/storage", "transport"},
+	"internal/certs":   {},
 	"internal/jute":    {},
 	"internal/mutant":  {},
 	"internal/pack":    {},
 	"internal/house":   {},
+	"internal/x500":    {},
 	"server":           {"ensemble", "zab", "server/lf", "server/proto", "server/znode", "server/session", "server/watch", "internal/jute", "internal/mutant"},
 	"server/lf":        {},
 	"server/proto":     {"ensemble", "internal/jute"},
@@ -42,6 +44,8 @@ var downhill = map[string][]string{
 	"server/session":   {"ensemble"},
 	"server/watch":     {"server/proto"},
 	"cmd/quorate":      {"ensemble", "quorum", "server", "transport/gossip", "zab", "zab/storage", "sim", "sim/check", "sim/picture", "internal/mutant"},
+
+	"internal/certs/certstest": {},
 }
 
 // pure are the packages, and files of packages, that decide and do nothing else.
@@ -50,7 +54,7 @@ var pure = []string{
 	"fle/ballot.go", "fle/step.go", "fle/receive.go", "fle/tally.go", "fle/vote.go",
 	"zab/", "quorum/peer.go",
 	"sim/", "sim/check/",
-	"server/proto/", "server/znode/", "server/session/", "server/watch/", "internal/jute/", "internal/pack/",
+	"server/proto/", "server/znode/", "server/session/", "server/watch/", "internal/jute/", "internal/pack/", "internal/x500/",
 	"server/wire.go", "server/frames.go", "server/input.go", "server/answer.go", "server/closing.go", "server/dispatch.go",
 	"server/handshake.go", "server/policy.go", "server/reads.go", "server/expiry.go", "server/statemachine.go", "server/stats.go",
 	"server/words.go", "server/mntr.go", "server/config.go", "server/quorum.go",
