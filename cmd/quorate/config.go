@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"os"
 	"path/filepath"
@@ -96,6 +97,12 @@ type configWorld struct {
 
 // parseServerConfig is loadServerConfig without the file system.
 func parseServerConfig(path string, data []byte, world configWorld) (*serverConfig, error) {
+	return parseEntries(path, configEntries(bytes.TrimPrefix(data, []byte("\ufeff"))), world) // as some editors begin a file
+}
+
+// parseEntries is parseServerConfig for entries from wherever; path says where, for
+// faults of the whole.
+func parseEntries(path string, entries iter.Seq[configEntry], world configWorld) (*serverConfig, error) {
 	p := &configParser{
 		cfg: serverConfig{
 			Path:            path,
@@ -115,7 +122,7 @@ func parseServerConfig(path string, data []byte, world configWorld) (*serverConf
 
 		standaloneEnabled: true,
 	}
-	p.readEntries(bytes.TrimPrefix(data, []byte("\ufeff"))) // as some editors begin a file
+	p.readEntries(entries)
 	p.finishPaths()
 	p.finishTimes()
 	p.finishGossip()
@@ -132,6 +139,7 @@ func parseServerConfig(path string, data []byte, world configWorld) (*serverConf
 type configEntry struct {
 	Key, Value string
 	Line       int
+	Source     string // where it stands, if not in a line of the file
 }
 
 type configParser struct {
@@ -148,9 +156,17 @@ type configParser struct {
 	standaloneEnabled bool // ZooKeeper's default is true
 }
 
+// at says where e stands.
+func (p *configParser) at(e configEntry) string {
+	if e.Source != "" {
+		return e.Source
+	}
+	return fmt.Sprintf("%s:%d", p.cfg.Path, e.Line)
+}
+
 // fault reports a fault of the line at which e stands.
 func (p *configParser) fault(e configEntry, format string, args ...any) {
-	p.faults = append(p.faults, fmt.Errorf("%s:%d: %s", p.cfg.Path, e.Line, fmt.Sprintf(format, args...)))
+	p.faults = append(p.faults, fmt.Errorf("%s: %s", p.at(e), fmt.Sprintf(format, args...)))
 }
 
 // faultOf reports a fault of the whole file.
@@ -159,12 +175,12 @@ func (p *configParser) faultOf(format string, args ...any) {
 }
 
 func (p *configParser) warn(e configEntry, format string, args ...any) {
-	p.cfg.Warnings = append(p.cfg.Warnings, fmt.Sprintf("%s:%d: %s", p.cfg.Path, e.Line, fmt.Sprintf(format, args...)))
+	p.cfg.Warnings = append(p.cfg.Warnings, fmt.Sprintf("%s: %s", p.at(e), fmt.Sprintf(format, args...)))
 }
 
 // readEntries goes through the file once and gives each key to its rule.
-func (p *configParser) readEntries(data []byte) {
-	for e := range configEntries(data) {
+func (p *configParser) readEntries(entries iter.Seq[configEntry]) {
+	for e := range entries {
 		if e.Key == "" {
 			p.fault(e, "%q has no key: want key=value", clip(e.Value))
 			continue
