@@ -69,18 +69,63 @@ func TestScript_SaysWhichLineIsWrong(t *testing.T) {
 	}
 }
 
+// What a script awaits or expects is looked at before anything happens.
+func TestScript_ConditionsAreReadWithTheScript(t *testing.T) {
+	for condition, want := range map[string]string{
+		"sunshine":       "no such condition; they are",
+		"not":            "no such condition; they are",
+		"not sunshine":   "no such condition; they are",
+		"leader":         "want: leader N|any|none",
+		"leader 1 2":     "want: leader N|any|none",
+		"leader 4":       `"4" is no server of this world`,
+		"serving 1 2 9":  `"9" is no server of this world`,
+		"state 1 LEADER": `"LEADER" is no state (want: state N LOOKING`,
+		"logged 1":       "want: logged N EPOCH:COUNTER",
+		"durable 1 nine": `"nine": want EPOCH:COUNTER`,
+		"committed 1":    `"1": want EPOCH:COUNTER`,
+		"epochs 1 1":     "want: epochs N ACCEPTED CURRENT",
+		"epochs 1 1 x":   "invalid syntax",
+		"sure 0":         `"0" is no server`,
+		"synced 1 DIF":   `"DIF" is no way`,
+		"leaders many":   "invalid syntax",
+		"same thing":     "want: same",
+		"held 1-2 3":     `"1-2": want A>B`,
+		"held 1>2 x":     "invalid syntax",
+		"saw sunrise 1":  `"sunrise" is no event`,
+		"saw boot 1 x":   "invalid syntax",
+		"round 1 x":      "invalid syntax",
+		"voting 7 1":     `"7" is no server`,
+		"linked 1 7":     `"7" is no server`,
+		"snapshot 1 1.1": "want EPOCH:COUNTER",
+	} {
+		for _, line := range []string{"expect " + condition, "await " + condition + " within 1s", "on boot 1 do await " + condition} {
+			_, err := ParseScript(strings.NewReader("recorder\n" + line))
+			assert.ErrorContains(t, err, "line 2: "+line, line)
+			assert.ErrorContains(t, err, want, line)
+		}
+	}
+	for line, want := range map[string]string{
+		"await leader 2 within soon":       "invalid duration",
+		"on sunrise 1 do start 1":          `"sunrise" is no event`,
+		"on boot 9 do start 1":             `"9" is no server`,
+		"on boot 1 nth x do start 1":       "invalid syntax",
+		"on boot 1 do on boot 9 do run 1s": `"9" is no server`,
+	} {
+		_, err := ParseScript(strings.NewReader("recorder\n" + line))
+		assert.ErrorContains(t, err, want, line)
+	}
+}
+
 // A script whose expectation does not come true is red, at the line that says so.
 func TestScript_UnmetExpectationsAreViolations(t *testing.T) {
 	for text, want := range map[string]string{
-		"servers 3\nrecorder\nstart 1\nexpect leader 1":            "line 4: expect leader 1: no server leads",
-		"recorder\nstart 1 2 3\nawait leader 1 within 2s":          "line 3: await leader 1 within 2s: server 3 leads, after 2s",
-		"recorder\nstart 1 2 3 4":                                  `"4" is no server of this world`,
-		"recorder\nstart 1 2 3\nawait leader any\nexpect logged 1": "want two words",
-		"recorder\nexpect sunshine":                                "no such condition; they are",
-		"recorder\nrun soon":                                       "invalid duration",
-		"recorder\nuntil 2s\nuntil 1s":                             "it is 2s already",
-		"recorder\ndeliver 1>2 7":                                  "0 are held",
-		"servers 1\nstart 1\nawait leader 1\nclient 1 get /":       "it has no session",
+		"servers 3\nrecorder\nstart 1\nexpect leader 1":      "line 4: expect leader 1: no server leads",
+		"recorder\nstart 1 2 3\nawait leader 1 within 2s":    "line 3: await leader 1 within 2s: server 3 leads, after 2s",
+		"recorder\nstart 1 2 3 4":                            `"4" is no server of this world`,
+		"recorder\nrun soon":                                 "invalid duration",
+		"recorder\nuntil 2s\nuntil 1s":                       "it is 2s already",
+		"recorder\ndeliver 1>2 7":                            "0 are held",
+		"servers 1\nstart 1\nawait leader 1\nclient 1 get /": "it has no session",
 		"servers 1\nstart 1\nawait leader 1\nclient 1 connect 1\nclient 1 set /no x\nclient 1 got ok": `it got "no node"`,
 	} {
 		s, err := ParseScript(strings.NewReader(text))

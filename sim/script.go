@@ -65,7 +65,7 @@ func ParseScript(r io.Reader) (*Script, error) {
 			s.commands = append(s.commands, c)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %s: %w", n, strings.Join(words, " "), err)
+			return nil, c.wrong(err)
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -74,7 +74,31 @@ func ParseScript(r io.Reader) (*Script, error) {
 	if err := s.cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if err := s.proofread(); err != nil {
+		return nil, err
+	}
 	return s, nil
+}
+
+// proofread looks for mistakes that would else be found when the script comes to
+// them, perhaps after minutes, or never.
+func (s *Script) proofread() error {
+	w, err := newWorld(s.cfg.withDefaults())
+	if err != nil {
+		return err
+	}
+	stage := newStage(w)
+	for _, c := range s.commands {
+		if err := stage.proofread(c.words); err != nil {
+			return c.wrong(err)
+		}
+	}
+	return nil
+}
+
+// wrong says in which line of a script a mistake is.
+func (c command) wrong(err error) error {
+	return fmt.Errorf("line %d: %s: %w", c.line, strings.Join(c.words, " "), err)
 }
 
 // header reads a line that describes the world; such lines come first.

@@ -139,25 +139,32 @@ func (s *stage) observe(ev *check.Event) {
 }
 
 func (s *stage) on(words []string) error {
-	q := cue{nth: 1}
-	var err error
+	q, err := s.cue(words)
+	if err == nil {
+		s.cues = append(s.cues, q)
+	}
+	return err
+}
+
+// cue reads EVENT N [nth K] do COMMAND.
+func (s *stage) cue(words []string) (q cue, err error) {
+	q.nth = 1
 	if q.kind, err = parseKind(words[0]); err != nil {
-		return err
+		return q, err
 	}
 	if q.node, err = s.server(words[1]); err != nil {
-		return err
+		return q, err
 	}
 	at := slices.Index(words, "do")
 	if at == 4 && words[2] == "nth" {
 		if q.nth, err = strconv.Atoi(words[3]); err != nil {
-			return err
+			return q, err
 		}
 	} else if at != 2 {
-		return fmt.Errorf("want: %s", verbs["on"].usage)
+		return q, fmt.Errorf("want: %s", verbs["on"].usage)
 	}
 	q.do = command{words: words[at+1:]}
-	s.cues = append(s.cues, q)
-	return nil
+	return q, nil
 }
 
 // server reads the number of a server that exists.
