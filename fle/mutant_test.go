@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/ensemble"
@@ -46,13 +45,11 @@ func TestMutant_Ballot(t *testing.T) {
 		}},
 	} {
 		t.Run(c.id.String(), func(t *testing.T) {
-			without, with := mutant.Contrast(c.id, func() bool {
+			mutant.Show(t, c.id, "ballot", c.does, func() bool {
 				b, err := NewBallot(Config{Server: 1, View: viewOf(t, 0, 1, 2, 3)})
 				require.NoError(t, err)
 				return c.scene(b, &Effects{})
 			})
-			assert.False(t, without, "without it a ballot %s", c.does)
-			assert.True(t, with, "no ballot %s", c.does)
 		})
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/internal/mutant"
@@ -68,9 +67,7 @@ func TestMutant_Server(t *testing.T) {
 		}},
 	} {
 		t.Run(c.id.String(), func(t *testing.T) {
-			without, with := mutant.Contrast(c.id, func() bool { return c.scene(t, newHand(Config{})) })
-			assert.False(t, without, "without it a server %s", c.does)
-			assert.True(t, with, "no server %s", c.does)
+			mutant.Show(t, c.id, "server", c.does, func() bool { return c.scene(t, newHand(Config{})) })
 		})
 	}
 }

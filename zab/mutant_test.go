@@ -145,9 +145,7 @@ func TestMutant_Roles(t *testing.T) {
 		}},
 	} {
 		t.Run(c.id.String(), func(t *testing.T) {
-			without, with := mutant.Contrast(c.id, func() bool { return c.scene(t) })
-			assert.False(t, without, "without it a server %s", c.does)
-			assert.True(t, with, "no server %s", c.does)
+			mutant.Show(t, c.id, "server", c.does, func() bool { return c.scene(t) })
 		})
 	}
 }

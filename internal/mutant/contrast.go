@@ -14,3 +14,23 @@ func Contrast[T any](id ID, observe func() T) (without, with T) {
 	}
 	return without, observe()
 }
+
+// TB is what Show needs of a testing.T.
+type TB interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
+// Show plays a scene without a mutant and with it. The scene says whether who, for
+// example a store, does what the mutant makes it do: that must be so with the
+// mutant, and only then.
+func Show(t TB, id ID, who, does string, scene func() bool) {
+	t.Helper()
+	without, with := Contrast(id, scene)
+	if without {
+		t.Errorf("without %v, too, a %s %s", id, who, does)
+	}
+	if !with {
+		t.Errorf("with %v no %s %s", id, who, does)
+	}
+}

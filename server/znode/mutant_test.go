@@ -7,7 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/internal/mutant"
@@ -65,9 +64,7 @@ func TestMutant_State(t *testing.T) {
 		}},
 	} {
 		t.Run(c.id.String(), func(t *testing.T) {
-			without, with := mutant.Contrast(c.id, func() bool { return c.scene(newWorld(t)) })
-			assert.False(t, without, "without it a server %s", c.does)
-			assert.True(t, with, "no server %s", c.does)
+			mutant.Show(t, c.id, "server", c.does, func() bool { return c.scene(newWorld(t)) })
 		})
 	}
 }

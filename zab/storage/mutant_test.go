@@ -6,7 +6,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/internal/mutant"
@@ -131,9 +130,7 @@ func TestMutant_Store(t *testing.T) {
 		}},
 	} {
 		t.Run(c.id.String(), func(t *testing.T) {
-			without, with := mutant.Contrast(c.id, func() bool { return c.scene(t) })
-			assert.False(t, without, "without it a store %s", c.does)
-			assert.True(t, with, "no store %s", c.does)
+			mutant.Show(t, c.id, "store", c.does, func() bool { return c.scene(t) })
 		})
 	}
 }
