@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/internal/mutant"
+	"github.com/quorate/quorate/sim/check"
 )
 
 // A scene about a bug turns red when the bug is there, and by an invariant that
@@ -37,12 +38,20 @@ func TestScenarios_AreRedWithTheirMutants(t *testing.T) {
 	}
 }
 
-// Every mutant that a simulation can have has a scene.
+// Every mutant that a simulation can have has a scene, which names the invariants
+// that the catalogue has for it, or the scene's own expectations.
 func TestScenarios_EveryMutantHasOne(t *testing.T) {
-	shown := map[string]bool{}
+	shown, alarms := map[string]bool{}, map[string][]string{}
+	for _, m := range mutant.All() {
+		alarms[m.ID.String()] = append(m.Alarms, "expect")
+		for _, name := range m.Alarms {
+			assert.True(t, slices.ContainsFunc(check.Invariants[:], func(r check.Rule) bool { return r.ID == name }), "%v: there is no %s", m.ID, name)
+		}
+	}
 	for _, script := range scenarios(t) {
 		for _, m := range script.Mutants {
 			shown[m.ID] = true
+			assert.Subset(t, alarms[m.ID], m.Invariants, "%s: %s", script.Title, m.ID)
 		}
 	}
 	for _, m := range mutant.All() {

@@ -33,10 +33,12 @@ func (o *simOptions) wanted(name string) bool {
 
 // fate is what became of a mutant.
 type fate struct {
-	seeds []int // between one kill and the next
-	by    map[string]int
-	run   int
-	took  time.Duration
+	seeds  []int // between one kill and the next
+	since  int   // seeds since the last kill
+	by     map[string]int
+	others map[string]int // violations that the mutant is not known for
+	run    int
+	took   time.Duration
 }
 
 // setMutant switches one mutant on, clearMutant all off.
@@ -64,7 +66,7 @@ func runMutants(ctx context.Context, o simOptions, stdout, stderr io.Writer) err
 		if err := mutant.Set(m.ID.String()); err != nil {
 			return harness(err)
 		}
-		f := hunt(ctx, o)
+		f := hunt(ctx, o, m)
 		mutant.Clear()
 		if ctx.Err() != nil {
 			break
@@ -86,30 +88,39 @@ func runMutants(ctx context.Context, o simOptions, stdout, stderr io.Writer) err
 	return ctx.Err()
 }
 
-// names are the invariants that noticed, the most frequent first.
+// names are the invariants that noticed, the most frequent first, and behind them
+// those that do not count.
 func (f *fate) names() string {
-	names := slices.SortedFunc(maps.Keys(f.by), func(a, b string) int {
-		return cmp.Or(f.by[b]-f.by[a], strings.Compare(a, b))
+	names := tally(f.by)
+	if names == "" {
+		names = "nobody"
+	}
+	if others := tally(f.others); others != "" {
+		names += "; not counted: " + others
+	}
+	return names
+}
+
+func tally(counts map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(counts[b]-counts[a], strings.Compare(a, b))
 	})
 	for i, n := range names {
-		names[i] = fmt.Sprintf("%s (%d)", n, f.by[n])
-	}
-	if len(names) == 0 {
-		return "nobody"
+		names[i] = fmt.Sprintf("%s (%d)", n, counts[n])
 	}
 	return strings.Join(names, ", ")
 }
 
-// hunt runs seeds until a mutant has been noticed often enough.
-func hunt(ctx context.Context, o simOptions) *fate {
-	f := &fate{by: map[string]int{}}
+// hunt runs seeds until a mutant has been noticed often enough. Only who names an
+// invariant that the mutant breaks has noticed it.
+func hunt(ctx context.Context, o simOptions, m mutant.Mutant) *fate {
+	f := &fate{by: map[string]int{}, others: map[string]int{}}
 	began := time.Now()
-	since := 0
 	reports := make(chan sim.Report, o.parallel)
 	for seed := uint64(1); f.run < o.limit && len(f.seeds) < o.kills && ctx.Err() == nil; {
 		for i := range o.parallel {
 			go func() {
-				r, err := sim.Run(o.config(seed + uint64(i)))
+				r, err := sim.Run(o.config(ctx, seed+uint64(i)))
 				if err != nil {
 					r.Violation = nil
 				}
@@ -118,16 +129,24 @@ func hunt(ctx context.Context, o simOptions) *fate {
 		}
 		seed += uint64(o.parallel)
 		for range o.parallel {
-			r := <-reports
-			f.run++
-			since++
-			if r.Violation != nil {
-				f.by[r.Violation.Invariant]++
-				f.seeds = append(f.seeds, since)
-				since = 0
-			}
+			f.take(<-reports, m.Alarms)
 		}
 	}
 	f.took = time.Since(began)
 	return f
+}
+
+// take counts a run.
+func (f *fate) take(r sim.Report, alarms []string) {
+	f.run++
+	f.since++
+	switch v := r.Violation; {
+	case v == nil:
+	case slices.Contains(alarms, v.Invariant):
+		f.by[v.Invariant]++
+		f.seeds = append(f.seeds, f.since)
+		f.since = 0
+	default:
+		f.others[v.Invariant]++
+	}
 }

@@ -3,6 +3,7 @@
 package mutant_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -42,6 +43,27 @@ func TestContrast_SwitchesOnAndOff(t *testing.T) {
 	assert.Panics(t, func() { mutant.Contrast(mutant.M26, func() int { return 0 }) })
 }
 
+// complaints is a test that fails without ending.
+type complaints []string
+
+func (c *complaints) Helper() {}
+
+func (c *complaints) Errorf(format string, args ...any) {
+	*c = append(*c, fmt.Sprintf(format, args...))
+}
+
+func TestShow_WantsTheDifference(t *testing.T) {
+	for want, scene := range map[string]func() bool{
+		"[]":                              func() bool { return mutant.On(mutant.M07) },
+		"[without M07, too, a shop ends]": func() bool { return true },
+		"[with M07 no shop ends]":         func() bool { return false },
+	} {
+		var c complaints
+		mutant.Show(&c, mutant.M07, "shop", "ends", scene)
+		assert.Equal(t, want, fmt.Sprint(c))
+	}
+}
+
 // A process started with the variable has the mutant, and says so.
 func TestEnvironment_SwitchesOn(t *testing.T) {
 	start := func(name string) (string, error) {
@@ -66,7 +88,7 @@ func TestCatalogue_IsWhole(t *testing.T) {
 	for i, m := range all {
 		assert.Equal(t, mutant.M01+mutant.ID(i), m.ID)
 		assert.NotEmpty(t, m.Does, m.ID)
-		assert.NotEmpty(t, m.Alarm, m.ID)
+		assert.NotEmpty(t, m.Alarms, m.ID)
 		assert.Equal(t, m.Absent == "", len(m.Where) > 0, "%v is somewhere, or says why not", m.ID)
 	}
 	all[0].Does = "changed"

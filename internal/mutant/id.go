@@ -63,8 +63,9 @@ type Mutant struct {
 	// Cousin names a bug of this kind that somebody had: a JIRA id, or a project
 	// and its issue. Empty if none is known.
 	Cousin string
-	// Alarm names the invariants of which one should notice first.
-	Alarm string
+	// Alarms are the invariants that this mistake breaks, the likeliest first. Who
+	// notices it must name one of them: another one is luck, or a false alarm.
+	Alarms []string
 	// Where are the files that have it, from the root of the repository.
 	Where []string
 	// Absent says why nothing has it; empty if Where is not.
