@@ -212,8 +212,8 @@ func familyNames() []string {
 }
 
 // Run plays the script. What it expects and does not get is a violation of
-// "expect", at that line. Of base it takes Trace and History, see Config, and the
-// Seed if that is not 0: a scene should not depend on it.
+// "expect", at that line. Of base it takes Trace, History and Stop, see Config,
+// and the Seed if that is not 0: a scene should not depend on it.
 func (s *Script) Run(base Config) (Report, error) { return s.run(base, nil) }
 
 // RunMutant plays the script with a mutation, which switchOn switches on: at the
@@ -225,7 +225,7 @@ func (s *Script) RunMutant(base Config, switchOn func()) (Report, error) {
 
 func (s *Script) run(base Config, mutate func()) (Report, error) {
 	cfg := s.cfg
-	cfg.Trace, cfg.History = base.Trace, base.History
+	cfg.Trace, cfg.History, cfg.Stop = base.Trace, base.History, base.Stop
 	if base.Seed != 0 {
 		cfg.Seed = base.Seed
 	}
@@ -262,5 +262,5 @@ func (s *Script) run(base Config, mutate func()) (Report, error) {
 		if stage.unmet != nil {
 			w.fail(stage.unmet)
 		}
-	}), nil
+	})
 }

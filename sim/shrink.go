@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // Shrunk is a red run, cut down to what it needs to be red.
@@ -24,8 +26,9 @@ var ErrGreen = errors.New("sim: the run violates nothing")
 // Shrink plays a red configuration again and again with ever fewer faults,
 // clients and servers, as long as the same invariant is violated, and returns the
 // smallest that it found. It goes on until nothing can be left out any more or
-// stop, called before every run, says so; progress, which may be nil, hears how
-// far it is.
+// stop, called before every run, says so; Config.Stop ends the run that is under
+// way, too, and stop should then say the same. progress, which may be nil, hears
+// how far it is.
 func Shrink(cfg Config, stop func() bool, progress func(runs, faults int)) (Shrunk, error) {
 	if err := cfg.Validate(); err != nil {
 		return Shrunk{}, err
@@ -36,10 +39,10 @@ func Shrink(cfg Config, stop func() bool, progress func(runs, faults int)) (Shru
 	if err != nil {
 		return Shrunk{}, err
 	}
-	found := w.play(func() {
-		w.chaos()
-		w.finale()
-	})
+	found, err := w.playSeed()
+	if err != nil {
+		return Shrunk{}, err
+	}
 	if found.Violation == nil {
 		return Shrunk{}, ErrGreen
 	}
@@ -50,6 +53,9 @@ func Shrink(cfg Config, stop func() bool, progress func(runs, faults int)) (Shru
 	}
 	before := len(s.best.actions)
 	if s.last = s.red(s.best); s.last == nil {
+		if cfg.Stop != nil && cfg.Stop() {
+			return Shrunk{}, ErrStopped
+		}
 		return Shrunk{}, fmt.Errorf("sim: seed %d violates %s, and its faults played from a script do not", cfg.Seed, s.invariant)
 	}
 	s.shrink()
@@ -217,6 +223,11 @@ func (p plan) script(v *Violation) string {
 	if p.cfg.EmptyDisks {
 		b.WriteString("empty-disks\n")
 	}
+	for _, m := range mutant.All() { // of which an ordinary binary has none
+		if mutant.Built && v != nil && mutant.On(m.ID) {
+			header("mutant", fmt.Sprintf("%v violates %s", m.ID, v.Invariant))
+		}
+	}
 	b.WriteString("begin\n\n")
 	for _, line := range p.lines() {
 		b.WriteString(line + "\n")
@@ -234,10 +245,10 @@ func Record(cfg Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	r := w.play(func() {
-		w.chaos()
-		w.finale()
-	})
+	r, err := w.playSeed()
+	if err != nil {
+		return "", err
+	}
 	p := plan{cfg: cfg, actions: w.nemesis.done, until: cfg.Time}
 	return p.script(r.Violation), nil
 }

@@ -63,12 +63,24 @@ type Config struct {
 	// that is meant: it is red when it loses something, not because it is another.
 	Better func(challenger, incumbent fle.Vote) bool
 
+	// Stop, if not nil, is asked now and then whether the run is to end at once,
+	// with ErrStopped: because somebody has lost interest. A run that goes on is the
+	// same as without it.
+	Stop func() bool
 	// Trace, if not nil, gets every event, which it may keep. It has no influence
 	// on the run.
 	Trace func(*check.Event)
 	// History, if not nil, gets what the clients saw, at the end.
 	History func(*check.History)
 }
+
+// ErrStopped says that a run was ended by Config.Stop. Its report tells how far it
+// came.
+var ErrStopped = errors.New("sim: the run was stopped")
+
+// stopEvents is how many events lie between two questions to Config.Stop: some
+// milliseconds.
+const stopEvents = 1024
 
 // Report says what happened.
 type Report struct {
@@ -229,19 +241,31 @@ func Run(cfg Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	return w.playSeed()
+}
+
+// playSeed plays what the seed chooses.
+func (w *world) playSeed() (Report, error) {
 	return w.play(func() {
 		w.chaos()
 		w.finale()
-	}), nil
+	})
 }
 
-// play runs a story to its end, or to the first violation.
-func (w *world) play(story func()) (report Report) {
+// play runs a story to its end, to the first violation, or until it is stopped.
+func (w *world) play(story func()) (report Report, err error) {
 	defer func() {
-		v := recover()
-		if found, ok := v.(*Violation); ok {
-			w.report.Violation = found
-		} else if v != nil {
+		switch v := recover().(type) {
+		case nil:
+		case *Violation:
+			w.report.Violation = v
+		case error:
+			if errors.Is(v, ErrStopped) {
+				err = ErrStopped
+				break
+			}
+			w.report.Violation = w.panicked(v)
+		default:
 			w.report.Violation = w.panicked(v)
 		}
 		report = w.finish()

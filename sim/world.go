@@ -126,7 +126,9 @@ func (w *world) run(until time.Duration) {
 		if e.at > w.now {
 			w.now, w.crowd = e.at, 0
 		}
-		w.report.Events++
+		if w.report.Events++; w.cfg.Stop != nil && w.report.Events%stopEvents == 0 && w.cfg.Stop() {
+			panic(ErrStopped) // play catches it
+		}
 		if w.crowd++; w.crowd > crowdMax {
 			w.broken("V7", "time goes on", 0, "%d events at one moment", crowdMax)
 		}

@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &coded):
-		if coded.code == exitHarness {
+		if coded.code == exitHarness || errors.Is(err, errInterrupted) {
 			_, _ = fmt.Fprintf(stderr, "quorate: %v\n", err)
 		}
 		return coded.code

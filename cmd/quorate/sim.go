@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"runtime/debug"
@@ -96,13 +98,17 @@ func (o *simOptions) worldFlags(c *cobra.Command, span time.Duration) {
 	f.StringVar(&o.mutant, "mutant", "", "break Quorate on purpose: M01 … (needs a binary built with -tags mutants)")
 }
 
-func (o *simOptions) config(seed uint64) sim.Config {
-	return sim.Varied(sim.Config{Servers: o.servers, Observers: o.observers, Clients: o.clients, Rate: o.rate, Time: o.time}, seed)
+// config is the world of a seed; its run ends with ctx.
+func (o *simOptions) config(ctx context.Context, seed uint64) sim.Config {
+	return sim.Varied(sim.Config{
+		Servers: o.servers, Observers: o.observers, Clients: o.clients, Rate: o.rate, Time: o.time,
+		Stop: func() bool { return ctx.Err() != nil },
+	}, seed)
 }
 
 // check looks at the world's flags, and switches the mutant on.
 func (o *simOptions) check(seed uint64) error {
-	if err := o.config(seed).Validate(); err != nil {
+	if err := o.config(context.Background(), seed).Validate(); err != nil {
 		return usageError{err}
 	}
 	if o.mutant == "" {
@@ -159,11 +165,48 @@ func verdict(v *sim.Violation) error {
 	return codeError{v, exitUnsafe}
 }
 
-// harness is an error of the simulator itself, unless it has a code already.
+// errInterrupted is what ends a command when somebody presses Ctrl-C.
+var errInterrupted = codeError{errors.New("interrupted"), exitInconclusive}
+
+// harness is an error of the simulator itself, unless it has a code already or
+// somebody stopped it.
 func harness(err error) error {
 	var coded codeError
-	if err == nil || errors.As(err, &coded) {
+	switch {
+	case err == nil || errors.As(err, &coded):
 		return err
+	case errors.Is(err, sim.ErrStopped):
+		return errInterrupted
 	}
 	return codeError{err, exitHarness}
+}
+
+// output is where a command prints to. It remembers the first failure, so that
+// nobody takes half of a story, on a disk that is full, for all of it.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// printing makes a command of do, which fails too if its output cannot be written.
+func printing(do func(ctx context.Context, args []string, stdout, stderr io.Writer) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		out := &output{w: c.OutOrStdout()}
+		err := do(c.Context(), args, out, c.ErrOrStderr())
+		switch {
+		case out.err == nil:
+			return err
+		case err != nil:
+			return fmt.Errorf("the output is not whole: %w; it would have ended with: %v", out.err, err)
+		}
+		return fmt.Errorf("the output is not whole: %w", out.err)
+	}
 }

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -60,6 +63,52 @@ func TestSim_ExitCodes(t *testing.T) {
 	code, out, _ = runCommand("sim", "run", "--seeds", "1", "--time", "1ms", "--clients", "-1")
 	assert.Equal(t, exitInconclusive, code, "nothing is committed without clients")
 	assert.Contains(t, out, "inconclusive")
+}
+
+// Ctrl-C ends a run that is under way, and not only the next one.
+func TestSim_EndsPromptlyWhenInterrupted(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "s.txt")
+	require.NoError(t, os.WriteFile(script, []byte("servers 3\nclients 3\nbegin\nrun 100000s\nfinale\n"), 0o600))
+	for _, args := range [][]string{
+		{"sim", "run", "--seeds", "1", "--time", "100h"},
+		{"sim", "replay", "--time", "100h"},
+		{"sim", "shrink", "--time", "100h"},
+		{"sim", "script", script},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan string, 1)
+		go func() {
+			var out, errs bytes.Buffer
+			done <- fmt.Sprint(run(ctx, args, &out, &errs), ": ", errs.String())
+		}()
+		time.AfterFunc(50*time.Millisecond, cancel)
+		select {
+		case end := <-done:
+			assert.Equal(t, fmt.Sprint(exitInconclusive, ": quorate: interrupted\n"), end, "%v", args)
+		case <-time.After(30 * time.Second): // 100 hours take half an hour or more
+			t.Fatalf("%v goes on", args)
+		}
+	}
+}
+
+// full is a disk without space.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestSim_SaysThatItsOutputIsNotWhole(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "s.txt")
+	require.NoError(t, os.WriteFile(script, []byte("recorder\nstart 1\nexpect leader 1\n"), 0o600))
+	for _, args := range [][]string{
+		{"sim", "run", "--seeds", "1", "--time", "1s"},
+		{"sim", "replay", "--time", "1s", "--hash"},
+		{"sim", "replay", "--time", "1s", "--story"},
+		{"sim", "script", script},
+	} {
+		var errs bytes.Buffer
+		assert.Equal(t, exitNotOK, run(t.Context(), args, full{}, &errs), "%v", args)
+		assert.Contains(t, errs.String(), "the output is not whole: no space left on device", "%v", args)
+	}
 }
 
 func TestSim_WrongUsage(t *testing.T) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,9 +22,9 @@ not noticed it. Exit code 1: some mutant was not noticed at all.`,
 		Example: `  go build -tags mutants -o quorate-mutants ./cmd/quorate
   ./quorate-mutants sim mutants --seeds 1000 --parallel 2`,
 		Args: exactArgs(0, "no arguments"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return runMutants(c.Context(), o, c.OutOrStdout(), c.ErrOrStderr())
-		},
+		RunE: printing(func(ctx context.Context, _ []string, stdout, stderr io.Writer) error {
+			return runMutants(ctx, o, stdout, stderr)
+		}),
 	}
 	f := c.Flags()
 	f.IntVar(&o.limit, "seeds", 1000, "seeds for each mutant at most")

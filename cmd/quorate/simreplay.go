@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +25,9 @@ func newSimReplay() *cobra.Command {
 		Example: `  quorate sim replay --seed 17 --story
   quorate sim replay --seed 17 --time 20s --html run.html`,
 		Args: exactArgs(0, "no arguments"),
-		RunE: func(c *cobra.Command, _ []string) error { return replaySeed(o, c.OutOrStdout()) },
+		RunE: printing(func(ctx context.Context, _ []string, stdout, _ io.Writer) error {
+			return replaySeed(ctx, o, stdout)
+		}),
 	}
 	f := c.Flags()
 	f.Uint64Var(&o.seed, "seed", 1, "the seed")
@@ -108,11 +111,11 @@ func (s *show) close(title string, v *sim.Violation) error {
 	return errors.Join(err, w.Flush(), s.html.Close())
 }
 
-func replaySeed(o simOptions, stdout io.Writer) error {
+func replaySeed(ctx context.Context, o simOptions, stdout io.Writer) error {
 	if err := o.check(o.seed); err != nil {
 		return err
 	}
-	cfg := o.config(o.seed)
+	cfg := o.config(ctx, o.seed)
 	s, err := o.open(&cfg, stdout)
 	if err != nil {
 		return err
@@ -125,7 +128,7 @@ func replaySeed(o simOptions, stdout io.Writer) error {
 		return harness(err)
 	}
 	if o.script != "" {
-		text, err := sim.Record(o.config(o.seed))
+		text, err := sim.Record(o.config(ctx, o.seed))
 		if err == nil {
 			err = os.WriteFile(o.script, []byte(text), 0o644)
 		}
@@ -152,9 +155,9 @@ func newSimShrink() *cobra.Command {
 		Short:   "Cut a red seed down to a small script that is still red",
 		Example: `  quorate sim shrink --seed 17 -o red.txt`,
 		Args:    exactArgs(0, "no arguments"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return shrinkSeed(o, c.OutOrStdout(), c.ErrOrStderr())
-		},
+		RunE: printing(func(ctx context.Context, _ []string, stdout, stderr io.Writer) error {
+			return shrinkSeed(ctx, o, stdout, stderr)
+		}),
 	}
 	f := c.Flags()
 	f.Uint64Var(&o.seed, "seed", 1, "the seed")
@@ -164,13 +167,14 @@ func newSimShrink() *cobra.Command {
 	return c
 }
 
-func shrinkSeed(o simOptions, stdout, stderr io.Writer) error {
+func shrinkSeed(ctx context.Context, o simOptions, stdout, stderr io.Writer) error {
 	if err := o.check(o.seed); err != nil {
 		return err
 	}
 	began := time.Now()
 	told := began
-	small, err := sim.Shrink(o.config(o.seed), func() bool { return time.Since(began) > o.budget }, func(runs, faults int) {
+	enough := func() bool { return ctx.Err() != nil || time.Since(began) > o.budget }
+	small, err := sim.Shrink(o.config(ctx, o.seed), enough, func(runs, faults int) {
 		if time.Since(told) > 2*time.Second {
 			told = time.Now()
 			_, _ = fmt.Fprintf(stderr, "%d runs, %d faults left\n", runs, faults)
@@ -182,17 +186,16 @@ func shrinkSeed(o simOptions, stdout, stderr io.Writer) error {
 	if err != nil {
 		return harness(err)
 	}
-	text := small.Script
-	if o.mutant != "" {
-		text += "# It needs --mutant " + o.mutant + ".\n"
-	}
 	if o.out == "" {
-		_, _ = io.WriteString(stdout, text)
-	} else if err := os.WriteFile(o.out, []byte(text), 0o644); err != nil {
+		_, _ = io.WriteString(stdout, small.Script)
+	} else if err := os.WriteFile(o.out, []byte(small.Script), 0o644); err != nil {
 		return usageError{err}
 	}
 	_, _ = fmt.Fprintf(stderr, "%d faults cut down to %d in %d runs and %v: %v\n", small.Before, small.Faults, small.Runs,
 		time.Since(began).Round(time.Millisecond), small.Violation)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
 	return nil
 }
 
@@ -206,16 +209,16 @@ ensemble and what is expected of it. docs/scenarios.md describes the language;
 sim/testdata has many.`,
 		Example: `  quorate sim script sim/testdata/trace_3911.txt --html run.html`,
 		Args:    exactArgs(1, "the name of a script"),
-		RunE: func(c *cobra.Command, args []string) error {
-			return playScript(o, args[0], c.OutOrStdout())
-		},
+		RunE: printing(func(ctx context.Context, args []string, stdout, _ io.Writer) error {
+			return playScript(ctx, o, args[0], stdout)
+		}),
 	}
 	o.showFlags(c)
 	c.Flags().StringVar(&o.mutant, "mutant", "", "break Quorate on purpose: M01 … (needs a binary built with -tags mutants)")
 	return c
 }
 
-func playScript(o simOptions, name string, stdout io.Writer) error {
+func playScript(ctx context.Context, o simOptions, name string, stdout io.Writer) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return usageError{err}
@@ -231,7 +234,7 @@ func playScript(o simOptions, name string, stdout io.Writer) error {
 		}
 		clearMutant()
 	}
-	var cfg sim.Config
+	cfg := sim.Config{Stop: func() bool { return ctx.Err() != nil }}
 	s, err := o.open(&cfg, stdout)
 	if err != nil {
 		return err

@@ -21,9 +21,9 @@ func newSimRun() *cobra.Command {
 		Short:   "Run a series of seeds",
 		Example: `  quorate sim run --seeds 1-1000 --servers 5 --observers 1 --time 60s --parallel 2`,
 		Args:    exactArgs(0, "no arguments"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return runSeeds(c.Context(), o, c.OutOrStdout(), c.ErrOrStderr())
-		},
+		RunE: printing(func(ctx context.Context, _ []string, stdout, stderr io.Writer) error {
+			return runSeeds(ctx, o, stdout, stderr)
+		}),
 	}
 	f := c.Flags()
 	f.StringVar(&o.seeds, "seeds", "1-100", "seeds to run: A-B, or one")
@@ -70,7 +70,7 @@ func runSeeds(ctx context.Context, o simOptions, stdout, stderr io.Writer) error
 		_, _ = fmt.Fprintf(stdout, "%s\n%s\n", s.bad.Story(), o.replayCommand(s.bad.Seed))
 		return verdict(s.bad)
 	case ctx.Err() != nil:
-		return codeError{ctx.Err(), exitInconclusive}
+		return errInterrupted
 	case s.sum.Committed == 0 || s.sum.Requests == 0 && o.clients >= 0:
 		_, _ = fmt.Fprintln(stdout, "inconclusive: nothing was committed, or no client got an answer")
 		return codeError{errors.New("inconclusive"), exitInconclusive}
@@ -105,12 +105,15 @@ func (s *series) work(ctx context.Context, last uint64) {
 		if seed > last && !s.o.until {
 			return
 		}
-		r, err := sim.Run(s.o.config(seed))
+		r, err := sim.Run(s.o.config(ctx, seed))
 		if err == nil && s.o.twice {
 			var again sim.Report
-			if again, err = sim.Run(s.o.config(seed)); err == nil && again.Hash != r.Hash {
+			if again, err = sim.Run(s.o.config(ctx, seed)); err == nil && again.Hash != r.Hash {
 				err = codeError{fmt.Errorf("seed %d: two runs differ: hashes %016x and %016x", seed, r.Hash, again.Hash), exitUndeterminate}
 			}
+		}
+		if errors.Is(err, sim.ErrStopped) {
+			return
 		}
 		s.take(r, err)
 	}
