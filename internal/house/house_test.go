@@ -46,6 +46,8 @@ var downhill = map[string][]string{
 	"cmd/quorate":      {"ensemble", "quorum", "server", "transport/gossip", "zab", "zab/storage", "sim", "sim/check", "sim/picture", "internal/mutant"},
 
 	"internal/certs/certstest": {},
+
+	"internal/zkclient": {"server/proto"},
 }
 
 // pure are the packages, and files of packages, that decide and do nothing else.

@@ -125,7 +125,12 @@ func (r *MultiResult) Encode(e *jute.Encoder) {
 }
 
 // MultiResponse is the reply to multi and multiRead.
-type MultiResponse struct{ Results []MultiResult }
+type MultiResponse struct {
+	Results []MultiResult
+	// ResultsMax is how many results Decode takes, 0 for any number: a client knows
+	// how many it has asked for. Not on the wire; set before Decode.
+	ResultsMax int
+}
 
 // Encode appends the record.
 func (r *MultiResponse) Encode(e *jute.Encoder) {
@@ -141,6 +146,10 @@ func (r *MultiResponse) Decode(d *jute.Decoder) {
 	for d.Err() == nil {
 		op, done, code := decodeMultiHeader(d)
 		if done || d.Err() != nil {
+			return
+		}
+		if r.ResultsMax > 0 && len(r.Results) == r.ResultsMax {
+			d.Fail(fmt.Errorf("more than %d results", r.ResultsMax))
 			return
 		}
 		res := MultiResult{Type: op, Err: code}
