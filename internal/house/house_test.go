@@ -37,15 +37,17 @@ var downhill = map[string][]string{
 	"internal/pack":    {},
 	"internal/house":   {},
 	"internal/x500":    {},
-	"server":           {"ensemble", "zab", "server/lf", "server/proto", "server/znode", "server/session", "server/watch", "internal/jute", "internal/mutant"},
+	"server":           {"ensemble", "zab", "server/lf", "server/proto", "server/znode", "server/session", "server/watch", "server/sasl", "internal/jute", "internal/mutant", "internal/x500"},
 	"server/lf":        {},
 	"server/proto":     {"ensemble", "internal/jute"},
 	"server/znode":     {"ensemble", "zab", "server/proto", "internal/jute", "internal/mutant"},
+	"server/sasl":      {},
 	"server/session":   {"ensemble"},
 	"server/watch":     {"server/proto"},
 	"cmd/quorate":      {"ensemble", "quorum", "server", "transport/gossip", "zab", "zab/storage", "sim", "sim/check", "sim/picture", "internal/mutant"},
 
 	"internal/certs/certstest": {},
+	"server/sasl/sasltest":     {},
 
 	"internal/zkclient": {"server/proto"},
 }
@@ -56,7 +58,7 @@ var pure = []string{
 	"fle/ballot.go", "fle/step.go", "fle/receive.go", "fle/tally.go", "fle/vote.go",
 	"zab/", "quorum/peer.go",
 	"sim/", "sim/check/",
-	"server/proto/", "server/znode/", "server/session/", "server/watch/", "internal/jute/", "internal/pack/", "internal/x500/",
+	"server/proto/", "server/znode/", "server/sasl/", "server/session/", "server/watch/", "internal/jute/", "internal/pack/", "internal/x500/",
 	"server/wire.go", "server/frames.go", "server/input.go", "server/answer.go", "server/closing.go", "server/dispatch.go",
 	"server/handshake.go", "server/policy.go", "server/reads.go", "server/expiry.go", "server/statemachine.go", "server/stats.go",
 	"server/words.go", "server/mntr.go", "server/config.go", "server/quorum.go",
