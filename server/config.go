@@ -68,8 +68,8 @@ type Config struct {
 	LocalSessions, LocalSessionsUpgrading bool
 	// ReadOnly lets the server serve reads without a quorum, to clients that say
 	// they are content with that; default false, zoo.cfg readonlymode.enabled. It
-	// shows what was committed when the quorum was lost; after a restart, what was
-	// in the last snapshot.
+	// shows what was committed when the quorum was lost, so it does not begin with
+	// that before it has been in a quorum once.
 	ReadOnly bool
 
 	// Workers and Sets size the leader/followers pool; see lf.Config.

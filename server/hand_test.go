@@ -35,6 +35,13 @@ var handBorn = time.UnixMilli(1_700_000_000_000)
 
 // newHand makes a server that leads an ensemble of its own.
 func newHand(cfg Config) *hand {
+	h := newIdleHand(cfg)
+	h.lead()
+	return h
+}
+
+// newIdleHand makes a server that has no role yet.
+func newIdleHand(cfg Config) *hand {
 	h := &hand{}
 	if cfg.Trace == nil {
 		cfg.Trace = &Trace{}
@@ -48,7 +55,6 @@ func newHand(cfg Config) *hand {
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	h.s = New(cfg)
 	h.s.Attach(h)
-	h.lead()
 	return h
 }
 

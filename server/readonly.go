@@ -7,7 +7,9 @@ import (
 )
 
 // A server without a quorum may serve reads, to clients that agree (spec
-// client-protocol 4.7). It shows the state as it was when the quorum was lost.
+// client-protocol 4.7). It shows the state as it was when the quorum was lost: so
+// only a server does it that has been in a quorum since it was started. Before that
+// it knows what is in its log, and not how much of that was ever committed.
 // Sessions made there are local ones; they end when the server finds a quorum,
 // unless local sessions exist anyway.
 
@@ -18,7 +20,7 @@ const readOnlyAfter = 2 * time.Second
 // serveReadOnly begins to serve without a quorum, if that is wanted and there has
 // been none for long enough.
 func (s *Server) serveReadOnly(now time.Duration) {
-	if !s.cfg.ReadOnly || s.serving.Load() {
+	if !s.cfg.ReadOnly || !s.hasServed.Load() || s.serving.Load() {
 		return
 	}
 	s.state.Lock()

@@ -129,6 +129,18 @@ func TestReadOnly_EndsBeforeTheStateIsReplaced(t *testing.T) {
 	assert.True(t, w.ended)
 }
 
+// What a server finds on its disk may never have been committed.
+func TestReadOnly_NotBeforeTheFirstQuorum(t *testing.T) {
+	h := newIdleHand(Config{ReadOnly: true})
+	h.withoutQuorum()
+	_, resp := h.connect(t, readOnlyHello)
+	assert.Nil(t, resp)
+	h.lead()
+	h.withoutQuorum()
+	_, resp = h.connect(t, readOnlyHello)
+	assert.NotNil(t, resp)
+}
+
 func TestReadOnly_ServesOnlyAfterALongSearch(t *testing.T) {
 	h := newHand(Config{ReadOnly: true, TickTime: 5 * time.Second})
 	h.look()

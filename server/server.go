@@ -31,6 +31,7 @@ type Server struct {
 	born    time.Time            // by cfg.Time, at the same moment
 
 	serving        atomic.Bool
+	hasServed      atomic.Bool // there was a role once
 	readOnly       atomic.Bool // serving without a quorum; changes with state or mu locked
 	leading        atomic.Bool
 	role           atomic.Pointer[zab.Role]

@@ -231,6 +231,7 @@ func (s *Server) RoleChanged(role zab.Role) {
 	if leading {
 		s.track()
 	}
+	s.hasServed.Store(true)
 	s.serving.Store(true)
 	s.log.Info("serving clients", "state", role.State, "epoch", role.Epoch, "zxid", ensemble.Zxid(s.zxid.Load()))
 }
