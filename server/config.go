@@ -56,6 +56,12 @@ type Config struct {
 	// events and single large replies get there.
 	OutputBytesMax int
 
+	// OldEvents gives events the zxid -1 in their headers, as servers before
+	// ZooKeeper 3.9 did, instead of that of the change. C clients older than 2013
+	// take it for one of a reply and can miss an event when they reconnect
+	// (ZOOKEEPER-1417). Default false, zoo.cfg events.zxid=false.
+	OldEvents bool
+
 	// WatchesMax limits the watches of one connection; default 1,000,000. One
 	// more is refused, with the read that asked for it.
 	WatchesMax int

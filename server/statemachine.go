@@ -61,6 +61,9 @@ func (s *Server) Apply(txn zab.Txn) any {
 // events.
 func (s *Server) fire(zxid int64) {
 	s.notified = s.notified[:0]
+	if s.cfg.OldEvents {
+		zxid = -1
+	}
 	s.watchMu.Lock()
 	defer s.watchMu.Unlock()
 	for _, e := range s.events {

@@ -61,6 +61,22 @@ func nilReply(op proto.OpCode) proto.Record {
 	return nil
 }
 
+func TestWatch_OldEventsHaveNoZxid(t *testing.T) {
+	for _, old := range []bool{false, true} {
+		h := newHand(Config{OldEvents: old})
+		w := h.join(t)
+		w.do(proto.OpExists, read("/a", true))
+		w.reply(t, nil)
+		w.do(proto.OpCreate, createOf("/a", "", 0))
+		want := int64(h.zxid)
+		if old {
+			want = -1
+		}
+		assert.Equal(t, want, w.reply(t, nil).Zxid)
+		assert.EqualValues(t, h.zxid, w.reply(t, nil).Zxid)
+	}
+}
+
 func TestWatch_SetWatchesAfterReconnect(t *testing.T) {
 	e := newEnsemble(t, 3, Config{})
 	c, other := open(t, e.members[0].addr), open(t, e.members[1].addr)

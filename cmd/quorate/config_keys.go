@@ -152,6 +152,11 @@ var commonRules = map[string]configRule{
 	"largeRequestMaxBytes": func(p *configParser, e configEntry) {
 		p.number(e, 1, 1<<30, &p.cfg.Service.LargeRequestMaxBytes)
 	},
+	"events.zxid": func(p *configParser, e configEntry) {
+		if on := true; p.flag(e, &on) {
+			p.cfg.Service.OldEvents = !on
+		}
+	},
 	"ensemble.name": func(p *configParser, e configEntry) {
 		if p.text(e, "a name", &p.cfg.EnsembleName) && len(e.Value) > 255 {
 			p.fault(e, "ensemble.name is %d bytes long; want at most 255", len(e.Value))

@@ -20,6 +20,7 @@ maxCnxns=7
 nio.sessionlessCnxnTimeout=1500
 largeRequestThreshold=1000
 largeRequestMaxBytes=5000
+events.zxid=false
 connection_throttle_tokens=100
 connection_throttle_fill_time=3
 connection_throttle_fill_count=4
@@ -33,7 +34,7 @@ connection_throttle_renew_session_weight=5
 connection_throttle_local_session_weight=4
 `, "")
 	assert.Equal(t, server.Config{
-		LocalSessions: true, LocalSessionsUpgrading: true, ReadOnly: true,
+		LocalSessions: true, LocalSessionsUpgrading: true, ReadOnly: true, OldEvents: true,
 		MaxCnxns: 7, HandshakeTimeout: 1500 * time.Millisecond, LargeRequestThreshold: 1000, LargeRequestMaxBytes: 5000,
 		ConnectionThrottle: server.ConnectionThrottle{
 			Tokens: 100, FillTime: 3 * time.Millisecond, FillCount: 4, FreezeTime: 50 * time.Millisecond,
