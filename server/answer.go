@@ -31,7 +31,12 @@ func (c *Conn) queue(in incoming, h proto.ReplyHeader, how answerKind, body prot
 			c.out = proto.AppendReply(out, h, body)
 		}
 		c.stats.answered(h.Zxid, now, now-in.at)
-		c.s.stats.answered(now-in.at, len(c.out)-before)
+		op, wrote := proto.OpCreateSession, true
+		if how&welcome == 0 {
+			op = in.header().Op
+			wrote = how&committed != 0 && op != proto.OpSync
+		}
+		c.s.answered(op, wrote, now-in.at, len(c.out)-before)
 	}
 	var t todo
 	if c.done(in) {
@@ -111,6 +116,7 @@ func (c *Conn) send(frame []byte, acl []proto.ACL) todo {
 	c.out = append(c.output(), frame...)
 	c.stats.sent++
 	c.s.stats.sent.Add(1)
+	c.s.metrics.WatchBytes.Add(len(frame))
 	return c.outputGrew()
 }
 

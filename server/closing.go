@@ -17,6 +17,9 @@ func (c *Conn) End(err error) {
 		c.mu.Unlock()
 		return
 	}
+	if c.phase < phaseClosing {
+		c.s.metrics.ConnectionDrops.Inc()
+	}
 	c.ended, c.endReason, c.waiting = true, reason, false
 	if c.deadline == 0 {
 		c.deadline = c.s.now() + max(c.timeout, drainTimeout)

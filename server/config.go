@@ -9,6 +9,7 @@ import (
 
 	"github.com/quorate/quorate/ensemble"
 	"github.com/quorate/quorate/server/lf"
+	"github.com/quorate/quorate/server/metric"
 )
 
 // Config says how a Server treats its clients. The zero value works; a field
@@ -87,8 +88,11 @@ type Config struct {
 	// Version stands in srvr, stat, mntr and envi:
 	// x.y.z-suffix, built on MM/dd/yyyy HH:mm ZONE.
 	Version string
-	// Conf are further lines key=value for the word conf.
-	Conf []string
+	// Setup is told by the words conf and dirs, and by the admin server.
+	Setup Setup
+	// Metrics is where the server records what it measures; nil means a table of
+	// its own, see Server.Metrics. A table belongs to one server.
+	Metrics *metric.Table
 
 	// Members answers the four-letter word memb, which is not ZooKeeper's: what
 	// this server knows of the others. Nil means that the word is unknown.
@@ -114,6 +118,17 @@ type Config struct {
 	Logger *slog.Logger
 	// Trace hears of what happens; nil means nobody does.
 	Trace *Trace
+}
+
+// Setup is what a server does not need to know of itself and operators ask it.
+type Setup struct {
+	ClientPort, SecureClientPort int // 0: there is none
+	ElectionPort, QuorumPort     int
+	InitLimitTicks               int
+	SyncLimitTicks               int
+	// DataDir and LogDir are where the quorum keeps snapshots and log; their sizes
+	// are counted when somebody asks.
+	DataDir, LogDir string
 }
 
 // Trace has hooks for what happens to clients; each may be nil. They are called
@@ -201,6 +216,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Trace == nil {
 		c.Trace = &Trace{}
+	}
+	if c.Metrics == nil {
+		c.Metrics = metric.New()
 	}
 	return c
 }

@@ -72,6 +72,7 @@ type Conn struct {
 	coming    int  // bytes of a large request that is not whole yet
 	waiting   bool // Receive refused bytes: tell Wire.Room
 	closeSent bool // the client asked to close its session
+	asking    bool // a four-letter word is being answered
 
 	ended     bool          // no more bytes come from the client
 	endReason string        // why
@@ -132,6 +133,7 @@ func (c *Conn) push(in incoming) bool {
 	c.bytes += len(in.frame)
 	c.stats.received++
 	c.s.stats.received.Add(1)
+	c.s.metrics.BytesReceived.Add(lengthBytes + len(in.frame))
 	c.s.inflight.Add(1)
 	return true
 }

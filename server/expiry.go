@@ -42,6 +42,9 @@ func (s *Server) Housekeep() {
 func (s *Server) closeIdle(now time.Duration) {
 	for _, c := range s.connections() {
 		if reason, yes := c.overdue(now); yes {
+			if p, _ := c.state(); p <= phaseDeciding {
+				s.metrics.SessionlessExpired.Inc()
+			}
 			c.Abort(reason)
 		}
 	}
@@ -113,6 +116,7 @@ func (s *Server) expire(now time.Duration) {
 	}
 	s.trackMu.Unlock()
 	for _, id := range due {
+		s.metrics.SessionsExpired.Inc()
 		s.log.Info("session expired", "session", sessionID(id))
 		if s.cfg.Trace.Expired != nil {
 			s.cfg.Trace.Expired(id)
@@ -207,6 +211,9 @@ func (s *Server) Answer(from ensemble.ServerID, question []byte) []byte {
 	if err := d.Err(); err != nil || kind != questionRevalidate {
 		s.log.Warn("a server asks what this one does not understand", "peer", from, "kind", kind, "err", err)
 		return nil
+	}
+	if from != s.cfg.Self {
+		s.metrics.Revalidates.Inc()
 	}
 	// It is asked in the order of the requests (see zab.Conversation): what the
 	// session's former server sent, or the same one for an earlier connection, is

@@ -64,6 +64,14 @@ func (f *frames) peekInt(offset int) (int32, bool) {
 	return int32(binary.BigEndian.Uint32(f.chunk[f.r+offset:])), true
 }
 
+// peekLong returns the long at offset, if that much has been read.
+func (f *frames) peekLong(offset int) (int64, bool) {
+	if f.w-f.r < offset+8 {
+		return 0, false
+	}
+	return int64(binary.BigEndian.Uint64(f.chunk[f.r+offset:])), true
+}
+
 // cut takes the frame of n bytes behind a length, if it is whole.
 func (f *frames) cut(n int) ([]byte, bool) {
 	if f.w-f.r < lengthBytes+n {

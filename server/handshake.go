@@ -16,6 +16,7 @@ import (
 func (c *Conn) connect(in incoming) {
 	s := c.s
 	var req proto.ConnectRequest
+	s.metrics.ConnectionRequests.Inc()
 	err := proto.Unmarshal(in.frame, &req)
 	seen, here := ensemble.Zxid(req.LastZxidSeen), ensemble.Zxid(s.zxid.Load())
 	refusal := ""
@@ -31,7 +32,7 @@ func (c *Conn) connect(in incoming) {
 		// another one, lest its time goes backwards.
 		s.log.Info("sending a client away that has seen a later state", "remote", c.remote, "seen", seen, "zxid", here)
 		refusal = "the client has seen a later zxid"
-	case !s.throttle.admit(s.kindOf(req.SessionID), s.now()):
+	case !s.admit(req.SessionID):
 		refusal = "connection throttle"
 	}
 	if refusal != "" {
@@ -154,6 +155,7 @@ func outcome(code proto.ErrCode, known bool) string {
 
 // oldSession asks the leader whether the client may have its session back.
 func (s *Server) oldSession(c *Conn, in incoming, id int64, passwd []byte) {
+	s.metrics.ConnectionRevalidates.Inc()
 	// The password comes first: who does not know it must not be able to
 	// disconnect the one who does.
 	if !session.Verify(s.cfg.Secret, id, passwd) {

@@ -37,11 +37,12 @@ func (c *Conn) received(n int) {
 		if !ok {
 			return
 		}
-		c.begun = true
-		if c.fourLetterWord(first) {
+		done, isWord := c.fourLetterWord(first)
+		if c.begun = done; isWord {
 			return
 		}
 		if !c.s.serving.Load() {
+			c.s.metrics.NotServing.Inc()
 			c.Abort("not serving")
 			return
 		}

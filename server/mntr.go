@@ -11,67 +11,91 @@ import (
 const digestNodesMax = 100_000
 
 // wordMntr lists what monitoring wants to know, one zk_name<TAB>value a line,
-// under ZooKeeper's names where it has one.
+// under ZooKeeper's names where it has one: what the table of metrics knows, and
+// behind it what only this implementation has.
 func (s *Server) wordMntr() string {
 	var b strings.Builder
-	put := func(name string, value any) { fmt.Fprintf(&b, "zk_%s\t%v\n", name, value) }
-	st, view, census := s.quorum.Status(), s.quorum.View(), s.census()
+	s.Monitor(func(name string, value any) {
+		if f, ok := value.(float64); ok {
+			value = Decimal(f)
+		}
+		fmt.Fprintf(&b, "zk_%s\t%v\n", name, value)
+	})
+	return b.String()
+}
 
-	put("version", s.cfg.Version)
-	put("server_state", s.mode())
-	if len(view.Members()) > 1 {
-		put("peer_state", strings.ToLower(st.State.String())+" - "+st.Phase)
+// Monitor visits what mntr tells, without zk_: version and role first. A value is
+// a string, an int64 or a float64.
+func (s *Server) Monitor(visit func(name string, value any)) {
+	visit("version", s.cfg.Version)
+	visit("server_state", s.mode())
+	st := s.quorum.Status()
+	if len(s.quorum.View().Members()) > 1 {
+		visit("peer_state", strings.ToLower(st.State.String())+" - "+st.Phase)
 	}
-	low, avg, high := s.stats.latency()
-	put("avg_latency", decimal(avg))
-	put("max_latency", high)
-	put("min_latency", low)
-	put("packets_received", s.stats.received.Load())
-	put("packets_sent", s.stats.sent.Load())
-	put("num_alive_connections", len(s.connections()))
-	put("outstanding_requests", s.inflight.Load())
-	put("znode_count", census.nodes)
-	put("watch_count", census.watches)
-	put("ephemerals_count", census.ephemerals)
+	for _, r := range s.metrics.Gather(s.now()) {
+		r.Lines(visit)
+	}
+	visit("logged_zxid", st.Logged.String())
+	visit("committed_zxid", st.Committed.String())
+	visit("history_zxid", st.Applied.Zxid.String())
+	visit("history_chain", fmt.Sprintf("%016x", st.Applied.Chain))
+	s.state.RLock()
+	nodes := s.tree.NodeCount()
+	s.state.RUnlock()
+	if nodes <= digestNodesMax {
+		at, digest := s.TreeDigest()
+		visit("tree_digest", fmt.Sprintf("%016x", digest))
+		visit("tree_digest_zxid", at.String())
+	}
+}
+
+// gauges tells the table of metrics of the server's state.
+func (s *Server) gauges(put func(name string, value any)) {
+	n := func(name string, value int) { put(name, int64(value)) }
+	st, view, census, r := s.quorum.Status(), s.quorum.View(), s.census(), s.Report()
+	put("avg_latency", r.LatencyAvg)
+	put("max_latency", r.LatencyHigh)
+	put("min_latency", r.LatencyLow)
+	put("packets_received", r.Received)
+	put("packets_sent", r.Sent)
+	n("num_alive_connections", r.Connections)
+	put("outstanding_requests", r.Outstanding)
+	n("znode_count", census.nodes)
+	n("watch_count", census.watches)
+	n("ephemerals_count", census.ephemerals)
 	put("approximate_data_size", census.dataBytes)
-	put("global_sessions", census.sessions)
-	put("local_sessions", s.localSessions())
-	put("uptime", (s.now() - s.started).Milliseconds())
-	if n, ok := openFiles(); ok {
-		put("open_file_descriptor_count", n)
+	n("global_sessions", census.sessions)
+	n("local_sessions", s.localSessions())
+	put("uptime", r.Uptime.Milliseconds())
+	if open, limit, ok := openFiles(); ok {
+		put("open_file_descriptor_count", open)
+		put("max_file_descriptor_count", limit)
 	}
-	drop, deficit, rejected := s.throttle.state()
-	put("connection_drop_probability", decimal(drop))
-	put("connection_token_deficit", deficit)
-	put("connection_rejected", rejected)
-	put("large_requests_rejected", s.stats.largeRejected.Load())
-	put("auth_failed_count", s.stats.authFailed.Load())
-	put("last_client_response_size", s.stats.lastReply.Load())
-	put("max_client_response_size", s.stats.highReply.Load())
-	put("min_client_response_size", s.stats.lowReply.Load())
-
+	drop, _ := s.throttle.state()
+	put("connection_drop_probability", drop)
+	put("auth_failed_count", r.AuthFailed)
+	put("last_client_response_size", r.LastReplyBytes)
+	put("max_client_response_size", r.HighReplyBytes)
+	put("min_client_response_size", r.LowReplyBytes)
+	n("outstanding_tls_handshake", 0)
+	n("non_mtls_remote_conn_count", 0)
+	n("non_mtls_local_conn_count", 0)
 	if len(view.Members()) > 1 {
-		put("quorum_size", len(view.Voters()))
-	}
-	if st.State == ensemble.Leading {
-		put("learners", st.Learners)
-		put("synced_followers", st.SyncedFollowers)
-		put("synced_observers", st.SyncedObservers)
-		put("synced_non_voting_followers", 0)
-		put("outstanding_proposals", st.Outstanding)
-		put("last_proposal_size", st.ProposalBytes.Last)
-		put("max_proposal_size", st.ProposalBytes.Max)
-		put("min_proposal_size", st.ProposalBytes.Min)
+		n("quorum_size", len(view.Voters()))
 	}
 	put("epoch", int64(st.Epoch))
-	put("logged_zxid", st.Logged)
-	put("committed_zxid", st.Committed)
-	put("history_zxid", st.Applied.Zxid)
-	put("history_chain", fmt.Sprintf("%016x", st.Applied.Chain))
-	if census.nodes <= digestNodesMax {
-		at, digest := s.TreeDigest()
-		put("tree_digest", fmt.Sprintf("%016x", digest))
-		put("tree_digest_zxid", at)
+	if st.State != ensemble.Leading || len(view.Members()) == 1 {
+		return
 	}
-	return b.String()
+	n("learners", st.Learners)
+	n("synced_followers", st.SyncedFollowers)
+	n("synced_observers", st.SyncedObservers)
+	n("synced_non_voting_followers", 0) // there is no such role
+	n("pending_syncs", st.PendingSyncs)
+	put("leader_uptime", s.leaderSince().Milliseconds())
+	n("outstanding_proposals", st.Outstanding)
+	n("last_proposal_size", st.ProposalBytes.Last)
+	n("max_proposal_size", st.ProposalBytes.Max)
+	n("min_proposal_size", st.ProposalBytes.Min)
 }

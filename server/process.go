@@ -2,8 +2,10 @@ package server
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"runtime"
 	"strings"
 )
@@ -29,8 +31,21 @@ func (s *Server) wordEnvi() string {
 	return b.String()
 }
 
-// openFiles counts this process's file descriptors, where the system lists them.
-func openFiles() (int, bool) {
-	entries, err := os.ReadDir("/proc/self/fd")
-	return len(entries), err == nil
+// dirBytes returns the size of the files in a directory and below it. Files that
+// go away meanwhile are not counted; without a directory it is 0.
+func dirBytes(dir string) int64 {
+	if dir == "" {
+		return 0
+	}
+	total := int64(0)
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return nil
+		}
+		if info, err := d.Info(); err == nil {
+			total += info.Size()
+		}
+		return nil
+	})
+	return total
 }

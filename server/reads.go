@@ -101,6 +101,7 @@ func (c *Conn) exists(r *proto.PathWatchRequest) (proto.Record, proto.ErrCode) {
 	if code != proto.OK {
 		return nil, code
 	}
+	c.s.measureRead(r.Path, 0)
 	return &proto.StatReply{Stat: n.Stat()}, proto.OK
 }
 
@@ -112,7 +113,9 @@ func (c *Conn) getData(r *proto.PathWatchRequest) (proto.Record, proto.ErrCode) 
 	if code != proto.OK {
 		return nil, code
 	}
-	return &proto.DataReply{Data: n.Data(), Stat: n.Stat()}, proto.OK
+	data := n.Data()
+	c.s.measureRead(r.Path, len(data))
+	return &proto.DataReply{Data: data, Stat: n.Stat()}, proto.OK
 }
 
 func (c *Conn) getChildren(r *proto.PathWatchRequest, withStat bool) (proto.Record, proto.ErrCode) {
@@ -120,13 +123,19 @@ func (c *Conn) getChildren(r *proto.PathWatchRequest, withStat bool) (proto.Reco
 	if code == proto.OK && r.Watch {
 		code = c.arm((*watch.Manager[*Conn]).AddChild, r.Path)
 	}
-	switch {
-	case code != proto.OK:
+	if code != proto.OK {
 		return nil, code
-	case withStat:
-		return &proto.Children2Reply{Children: n.Children(), Stat: n.Stat()}, proto.OK
 	}
-	return &proto.StringsReply{Strings: n.Children()}, proto.OK
+	children := n.Children()
+	bytes := 0
+	for _, name := range children {
+		bytes += len(name)
+	}
+	c.s.measureRead(r.Path, bytes)
+	if withStat {
+		return &proto.Children2Reply{Children: children, Stat: n.Stat()}, proto.OK
+	}
+	return &proto.StringsReply{Strings: children}, proto.OK
 }
 
 func (c *Conn) getACL(path string) (proto.Record, proto.ErrCode) {

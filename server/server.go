@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/server/metric"
 	"github.com/quorate/quorate/server/session"
 	"github.com/quorate/quorate/server/watch"
 	"github.com/quorate/quorate/server/znode"
@@ -40,6 +41,10 @@ type Server struct {
 	outstandingMax atomic.Int64
 	largeBytes     atomic.Int64 // of large requests, coming in or in work
 	stats          serverStats
+	metrics        *metric.Table // cfg.Metrics
+	traceMask      atomic.Int64
+	ledSince       atomic.Pointer[time.Duration] // nil unless leading
+	digests        digestLog
 
 	state    sync.RWMutex // read: look at the tree, prepare; write: apply a transaction
 	tree     *znode.Tree
@@ -103,6 +108,9 @@ func New(cfg Config) *Server {
 	s.role.Store(&zab.Role{State: ensemble.Looking, Leader: ensemble.NoServer})
 	s.outstandingMax.Store(int64(cfg.GlobalOutstandingLimit))
 	s.stats.reset()
+	s.traceMask.Store(traceMaskDefault)
+	s.metrics = cfg.Metrics
+	s.metrics.Source(s.gauges)
 	return s
 }
 
@@ -141,23 +149,16 @@ func (s *Server) census() census {
 	return n
 }
 
-// sessionEntry is a session in a dump.
-type sessionEntry struct {
-	id      int64
-	timeout time.Duration
-	paths   []string
-}
-
 // sessionTable returns all sessions, and all owners of ephemerals, by id.
-func (s *Server) sessionTable() (sessions, ephemerals []sessionEntry) {
+func (s *Server) sessionTable() (sessions, ephemerals []SessionReport) {
 	s.state.RLock()
 	defer s.state.RUnlock()
 	for id, ms := range s.tree.Sessions() {
-		sessions = append(sessions, sessionEntry{id: id, timeout: time.Duration(ms) * time.Millisecond})
+		sessions = append(sessions, SessionReport{ID: id, Timeout: time.Duration(ms) * time.Millisecond})
 	}
-	slices.SortFunc(sessions, func(a, b sessionEntry) int { return cmp.Compare(a.id, b.id) })
+	slices.SortFunc(sessions, func(a, b SessionReport) int { return cmp.Compare(a.ID, b.ID) })
 	for _, id := range s.tree.EphemeralOwners() {
-		ephemerals = append(ephemerals, sessionEntry{id: id, paths: s.tree.Ephemerals(id)})
+		ephemerals = append(ephemerals, SessionReport{ID: id, Paths: s.tree.Ephemerals(id)})
 	}
 	return sessions, ephemerals
 }

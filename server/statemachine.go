@@ -46,6 +46,7 @@ func (s *Server) Apply(txn zab.Txn) any {
 	if res.Err == proto.OK {
 		s.sessionChanged(&res)
 	}
+	s.measureTxn(txn, &h, rec)
 	if s.cfg.Trace.Applied != nil {
 		s.cfg.Trace.Applied(txn.Zxid, h.Session, int32(res.Op), int32(res.Err))
 	}
@@ -68,6 +69,9 @@ func (s *Server) fire(zxid int64) {
 	defer s.watchMu.Unlock()
 	for _, e := range s.events {
 		s.hit = s.watches.Trigger(s.hit[:0], e.Type, e.Path)
+		if len(s.hit) > 0 {
+			s.watchesFired(e.Type).Observe(int64(len(s.hit)))
+		}
 		var frame []byte
 		for _, c := range s.hit {
 			if frame == nil {
@@ -183,6 +187,7 @@ func (s *Server) Prepare(z ensemble.Zxid, origin zab.Origin, request []byte) []b
 		h.Session, h.Cxid = req.Session, req.Cxid
 		return proto.AppendTxn(nil, h, &proto.ErrorTxn{Err: proto.ErrSystem})
 	}
+	s.metrics.Prepared.Inc()
 	h, rec := s.preparer.Prepare(z, h.Time, origin.Server, &req)
 	if _, ok := rec.(*proto.CreateSessionTxn); ok {
 		// From here on, and not from its Apply: a follower may apply the session
@@ -224,6 +229,10 @@ func (s *Server) RoleChanged(role zab.Role) {
 		s.epoch = role.Epoch
 	}
 	s.leading.Store(leading)
+	s.ledSince.Store(nil)
+	if now := s.now(); leading {
+		s.ledSince.Store(&now)
+	}
 	s.tree.SetConfig(text, view.Version())
 	s.zxid.Store(max(s.zxid.Load(), int64(ensemble.NewZxid(role.Epoch, 0))))
 	s.state.Unlock()
@@ -248,6 +257,7 @@ func (s *Server) stopServing() {
 	s.preparer.Reset()
 	s.epoch = 0
 	s.leading.Store(false)
+	s.ledSince.Store(nil)
 	s.state.Unlock()
 	s.trackMu.Lock()
 	s.tracker, s.unclosed = nil, nil

@@ -1,9 +1,7 @@
 package server
 
 import (
-	"fmt"
 	"math"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -11,21 +9,19 @@ import (
 	"github.com/quorate/quorate/server/session"
 )
 
-// serverStats are what srvr and mntr tell. All of it is reset by srst.
+// serverStats are what srvr and mntr tell beside the table of metrics. All of it
+// is reset by srst, and the table too.
 type serverStats struct {
 	received, sent atomic.Int64 // packets
 
-	count, sum, low, high atomic.Int64 // latencies in nanoseconds
-
 	lastReply, lowReply, highReply atomic.Int64 // bytes; -1 before the first
-	authFailed, largeRejected      atomic.Int64
+	authFailed                     atomic.Int64
 }
 
 func (s *serverStats) reset() {
-	for _, v := range []*atomic.Int64{&s.received, &s.sent, &s.count, &s.sum, &s.high, &s.authFailed, &s.largeRejected} {
+	for _, v := range []*atomic.Int64{&s.received, &s.sent, &s.authFailed} {
 		v.Store(0)
 	}
-	s.low.Store(math.MaxInt64)
 	for _, v := range []*atomic.Int64{&s.lastReply, &s.lowReply, &s.highReply} {
 		v.Store(-1)
 	}
@@ -41,25 +37,32 @@ func lower(v *atomic.Int64, to int64) {
 	}
 }
 
-func (s *serverStats) answered(latency time.Duration, replyBytes int) {
-	s.sent.Add(1)
-	s.count.Add(1)
-	s.sum.Add(int64(latency))
-	raise(&s.high, int64(latency))
-	lower(&s.low, int64(latency))
-	s.lastReply.Store(int64(replyBytes))
-	raise(&s.highReply, int64(replyBytes))
-	lower(&s.lowReply, int64(replyBytes))
+// answered notes a reply to a request of an operation; wrote says that the answer
+// had to wait for a transaction.
+func (s *Server) answered(op proto.OpCode, wrote bool, latency time.Duration, replyBytes int) {
+	st, m := &s.stats, s.metrics
+	st.sent.Add(1)
+	st.lastReply.Store(int64(replyBytes))
+	raise(&st.highReply, int64(replyBytes))
+	lower(&st.lowReply, int64(replyBytes))
+	if wrote {
+		m.UpdateLatency.Took(latency)
+	} else {
+		m.ReadLatency.Took(latency)
+	}
+	m.ResponseBytes.Add(replyBytes)
+	m.Ops[opKind(op)].Inc()
 }
 
-// latency returns the smallest, average and largest latency in milliseconds.
-func (s *serverStats) latency() (low int64, avg float64, high int64) {
-	n := s.count.Load()
+// latency returns the smallest, average and largest latency in milliseconds, of
+// all requests.
+func (s *Server) latency() (low int64, avg float64, high int64) {
+	n, sum, least, most := s.metrics.Latency()
 	if n == 0 {
 		return 0, 0, 0
 	}
-	avg = float64(s.sum.Load()) / float64(n) / float64(time.Millisecond)
-	return s.low.Load() / int64(time.Millisecond), math.Round(avg*1e4) / 1e4, s.high.Load() / int64(time.Millisecond)
+	avg = float64(sum.Microseconds()) / float64(n) / 1e3
+	return least.Milliseconds(), math.Round(avg*1e4) / 1e4, most.Milliseconds()
 }
 
 // connStats are what cons tells of one connection. crst resets them.
@@ -87,90 +90,6 @@ func (s *connStats) answered(zxid int64, now, latency time.Duration) {
 	s.high = max(s.high, latency)
 	s.sum += latency
 	s.count++
-}
-
-// opCodes returns ZooKeeper's short word for an operation, of cons.
-func opCodes(op proto.OpCode) string {
-	switch op {
-	case proto.OpCreateSession:
-		return "SESS"
-	case proto.OpPing:
-		return "PING"
-	case proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL:
-		return "CREA"
-	case proto.OpDelete:
-		return "DELE"
-	case proto.OpExists:
-		return "EXIS"
-	case proto.OpGetData:
-		return "GETD"
-	case proto.OpSetData:
-		return "SETD"
-	case proto.OpGetACL:
-		return "GETA"
-	case proto.OpSetACL:
-		return "SETA"
-	case proto.OpGetChildren, proto.OpGetChildren2:
-		return "GETC"
-	case proto.OpGetAllChildrenNumber:
-		return "GETACN"
-	case proto.OpMulti:
-		return "MULT"
-	case proto.OpMultiRead:
-		return "MLTR"
-	case proto.OpSync:
-		return "SYNC"
-	case proto.OpCloseSession:
-		return "CLOS"
-	case proto.OpSetWatches:
-		return "SETW"
-	case proto.OpSetWatches2:
-		return "STW2"
-	case proto.OpAddWatch:
-		return "ADDW"
-	case proto.OpCheckWatches:
-		return "CHKW"
-	case proto.OpRemoveWatches:
-		return "REMW"
-	case proto.OpReconfig:
-		return "RECO"
-	case proto.OpWhoAmI:
-		return "HOMI"
-	case proto.OpGetEphemerals:
-		return "GETE"
-	}
-	return "NA"
-}
-
-// line returns the connection's line of stat (brief) or cons.
-func (c *Conn) line(full bool) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var b strings.Builder
-	interest := 1 // reading
-	if c.flushing {
-		interest = 5
-	}
-	if c.phase >= phaseClosing {
-		interest = 0
-	}
-	st := &c.stats
-	fmt.Fprintf(&b, " /%s[%x](queued=%d,recved=%d,sent=%d", c.remote, interest, c.requests, st.received, st.sent)
-	if full && c.session != 0 {
-		fmt.Fprintf(&b, ",sid=%s,lop=%s,est=%d,to=%d", session.Format(c.session), st.op,
-			c.s.timeOfDay(c.since).UnixMilli(), c.timeout.Milliseconds())
-		if st.xid >= 0 {
-			fmt.Fprintf(&b, ",lcxid=0x%x", st.xid)
-		}
-		avg := int64(0)
-		if st.count > 0 {
-			avg = int64(st.sum) / st.count / int64(time.Millisecond)
-		}
-		fmt.Fprintf(&b, ",lzxid=0x%x,lresp=%d,llat=%d,minlat=%d,avglat=%d,maxlat=%d", uint64(st.zxid),
-			c.s.timeOfDay(st.replied).UnixMilli(), st.last.Milliseconds(), st.low.Milliseconds(), avg, st.high.Milliseconds())
-	}
-	b.WriteString(")")
-	return b.String()
 }
 
 // sessionID prints a session id in logs.

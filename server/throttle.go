@@ -95,13 +95,12 @@ const (
 type throttle struct {
 	cfg ConnectionThrottle
 
-	mu       sync.Mutex
-	rng      *rand.Rand // from a seed: a server driven by hand repeats itself
-	tokens   int
-	filled   time.Duration // until then tokens have come back
-	drop     float64       // the probability
-	changed  time.Duration // when it was looked at last
-	rejected int64
+	mu      sync.Mutex
+	rng     *rand.Rand // from a seed: a server driven by hand repeats itself
+	tokens  int
+	filled  time.Duration // until then tokens have come back
+	drop    float64       // the probability
+	changed time.Duration // when it was looked at last
 }
 
 func newThrottle(cfg ConnectionThrottle, now time.Duration, seed uint64) *throttle {
@@ -122,7 +121,6 @@ func (t *throttle) admit(kind sessionKind, now time.Duration) bool {
 	t.fill(now)
 	t.adjust(now)
 	if t.drop > 0 && t.rng.Float64() < t.drop || t.tokens < need {
-		t.rejected++
 		return false
 	}
 	t.tokens -= need
@@ -159,12 +157,25 @@ func (t *throttle) adjust(now time.Duration) {
 	}
 }
 
-// state returns the probability of being sent away, the tokens that are missing
-// and how many were sent away.
-func (t *throttle) state() (drop float64, deficit int, rejected int64) {
+// state returns the probability of being sent away and the tokens that are
+// missing.
+func (t *throttle) state() (drop float64, deficit int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.drop, t.cfg.Tokens - t.tokens, t.rejected
+	return t.drop, t.cfg.Tokens - t.tokens
+}
+
+// admit decides whether a client may have a session now.
+func (s *Server) admit(session int64) bool {
+	if s.cfg.ConnectionThrottle.Tokens > 0 {
+		_, deficit := s.throttle.state()
+		s.metrics.TokenDeficit.Observe(int64(deficit))
+	}
+	if s.throttle.admit(s.kindOf(session), s.now()) {
+		return true
+	}
+	s.metrics.ConnectionsRejected.Inc()
+	return false
 }
 
 // kindOf says what a client asks for when it presents this session.
@@ -193,7 +204,7 @@ func (c *Conn) admitLarge(n int) error {
 	}
 	if total := s.largeBytes.Add(int64(n)); total > int64(s.cfg.LargeRequestMaxBytes) {
 		s.largeBytes.Add(int64(-n))
-		s.stats.largeRejected.Add(1)
+		s.metrics.LargeRejected.Inc()
 		return fmt.Errorf("a request of %d bytes is one too many: large requests may have %d bytes together (largeRequestMaxBytes)",
 			n, s.cfg.LargeRequestMaxBytes)
 	}

@@ -53,6 +53,7 @@ func (s *Server) open(remote netip.AddrPort, wire func(*Conn) Wire) (c *Conn, ok
 		s.cfg.Trace.Accepted(remote, refused)
 	}
 	if refused {
+		s.metrics.ConnectionsRejected.Inc()
 		s.refusals.note(s.log, s.now(), remote, key, n, limit)
 	}
 	return c, !refused

@@ -405,6 +405,7 @@ func (l *Leader) Serving() bool { return l.phase == broadcast && !l.over }
 // Describe fills in what a leader knows.
 func (l *Leader) Describe(s *Status) {
 	s.Phase = l.phase.String()
+	s.PendingSyncs = len(l.syncs)
 	s.Learners = len(l.order)
 	for _, m := range l.members {
 		if m.stage < active {

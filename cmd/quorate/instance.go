@@ -206,7 +206,7 @@ func (in *instance) serviceConfig() server.Config {
 	c.MinSessionTimeout, c.MaxSessionTimeout = in.cfg.MinSessionTimeout, in.cfg.MaxSessionTimeout
 	c.MaxClientCnxns, c.JuteMaxBuffer = unlimited(in.cfg.MaxClientCnxns), in.cfg.FrameBytesMax
 	c.GlobalOutstandingLimit, c.Whitelist = in.cfg.OutstandingMax, in.cfg.FourLetterWords
-	c.Conf, c.Members, c.Logger = in.confLines(), in.members, in.logger
+	c.Setup, c.Members, c.Logger = in.setup(), in.members, in.logger
 	return c
 }
 
@@ -277,18 +277,21 @@ func (in *instance) announced(id ensemble.ServerID) []ensemble.Addr {
 	return list
 }
 
-// confLines are the lines of the four-letter word conf that the server does not
-// know itself.
-func (in *instance) confLines() []string {
-	lines := []string{
-		"dataDir=" + in.cfg.DataDir, "dataLogDir=" + in.cfg.DataLogDir,
-		"initLimit=" + strconv.Itoa(in.cfg.InitLimitTicks), "syncLimit=" + strconv.Itoa(in.cfg.SyncLimitTicks),
-		"electionAlg=3",
+// setup is what the words and the admin server tell of the configuration.
+func (in *instance) setup() server.Setup {
+	at := server.Setup{
+		DataDir: in.cfg.DataDir, LogDir: in.cfg.DataLogDir,
+		InitLimitTicks: in.cfg.InitLimitTicks, SyncLimitTicks: in.cfg.SyncLimitTicks,
+	}
+	if in.clients != nil {
+		if tcp, ok := in.clients.Addr().(*net.TCPAddr); ok {
+			at.ClientPort = tcp.Port
+		}
 	}
 	if me, ok := in.view.Member(in.cfg.ServerID); ok {
-		lines = append(lines, "electionPort="+strconv.Itoa(me.Addrs[0].ElectionPort), "quorumPort="+strconv.Itoa(me.Addrs[0].QuorumPort))
+		at.ElectionPort, at.QuorumPort = me.Addrs[0].ElectionPort, me.Addrs[0].QuorumPort
 	}
-	return lines
+	return at
 }
 
 // memberLine is what the four-letter word memb tells about one server, as JSON.

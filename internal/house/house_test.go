@@ -37,8 +37,9 @@ var downhill = map[string][]string{
 	"internal/pack":    {},
 	"internal/house":   {},
 	"internal/x500":    {},
-	"server":           {"ensemble", "zab", "server/lf", "server/proto", "server/znode", "server/session", "server/watch", "server/sasl", "internal/jute", "internal/mutant", "internal/x500"},
+	"server":           {"ensemble", "zab", "server/lf", "server/metric", "server/proto", "server/znode", "server/session", "server/watch", "server/sasl", "internal/jute", "internal/mutant", "internal/x500"},
 	"server/lf":        {},
+	"server/metric":    {},
 	"server/proto":     {"ensemble", "internal/jute"},
 	"server/znode":     {"ensemble", "zab", "server/proto", "internal/jute", "internal/mutant"},
 	"server/sasl":      {},
@@ -61,7 +62,7 @@ var pure = []string{
 	"server/proto/", "server/znode/", "server/sasl/", "server/session/", "server/watch/", "internal/jute/", "internal/pack/", "internal/x500/",
 	"server/wire.go", "server/frames.go", "server/input.go", "server/answer.go", "server/closing.go", "server/dispatch.go",
 	"server/handshake.go", "server/policy.go", "server/reads.go", "server/expiry.go", "server/statemachine.go", "server/stats.go",
-	"server/words.go", "server/mntr.go", "server/config.go", "server/quorum.go",
+	"server/words.go", "server/texts.go", "server/report.go", "server/measure.go", "server/ops.go", "server/mntr.go", "server/config.go", "server/quorum.go",
 }
 
 // impure is what a pure file must not import.

@@ -87,6 +87,21 @@ func (b *Buckets) Due(id int64) (at time.Duration, known bool) {
 	return time.Duration(bucket) * b.tick, known
 }
 
+// Set is a bucket with what is in it.
+type Set struct {
+	At       time.Duration // when it is due
+	Sessions []int64       // ascending
+}
+
+// List returns the buckets that hold a session, what is due first first.
+func (b *Buckets) List() []Set {
+	list := make([]Set, 0, len(b.buckets))
+	for _, bucket := range slices.Sorted(maps.Keys(b.buckets)) {
+		list = append(list, Set{time.Duration(bucket) * b.tick, slices.Sorted(maps.Keys(b.buckets[bucket]))})
+	}
+	return list
+}
+
 // Len returns the number of sessions.
 func (b *Buckets) Len() int { return len(b.due) }
 

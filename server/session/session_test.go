@@ -122,6 +122,16 @@ func TestBuckets_AgreeWithObviousImplementation(t *testing.T) {
 					distinct[at] = true
 				}
 				require.Equal(t, len(distinct), b.Sets(), "empty buckets are dropped")
+				listed, last := 0, time.Duration(-1)
+				for _, set := range b.List() {
+					require.Greater(t, set.At, last, "what is due first comes first")
+					require.IsIncreasing(t, append([]int64{-1}, set.Sessions...))
+					for _, i := range set.Sessions {
+						require.Equal(t, p.due[i], set.At)
+					}
+					last, listed = set.At, listed+len(set.Sessions)
+				}
+				require.Equal(t, len(p.due), listed)
 			},
 		})
 	})

@@ -82,3 +82,6 @@ func (t *Tracker) Has(id int64) bool {
 
 // Len returns the number of sessions, those being closed included.
 func (t *Tracker) Len() int { return len(t.closing) }
+
+// List returns the sessions that live by the time at which they are due.
+func (t *Tracker) List() []Set { return t.buckets.List() }

@@ -43,6 +43,7 @@ type watcher[K comparable] struct {
 	key     K
 	seq     uint64 // order of first registration
 	watches int    // sum of tables() over paths
+	data    int    // paths in the data table
 	paths   map[string]struct{}
 }
 
@@ -53,8 +54,25 @@ type Manager[K comparable] struct {
 	seq           uint64
 	watches       int
 	recursives    int // entries with mode recursive
-	byPath        map[string]map[*watcher[K]]modes
+	dataWatches   int // entries in the data table
+	dataPaths     int // paths with one
+	dataWatchers  int // watchers with one
+	byPath        map[string]*place[K]
 	byKey         map[K]*watcher[K]
+}
+
+// place is what watches one path.
+type place[K comparable] struct {
+	by   map[*watcher[K]]modes
+	data int // watchers in the data table
+}
+
+// at returns who watches a path; nil if nobody does.
+func (m *Manager[K]) at(path string) map[*watcher[K]]modes {
+	if p := m.byPath[path]; p != nil {
+		return p.by
+	}
+	return nil
 }
 
 // New returns an empty Manager that allows each watcher perWatcherMax watches
@@ -62,7 +80,7 @@ type Manager[K comparable] struct {
 func New[K comparable](perWatcherMax int) *Manager[K] {
 	return &Manager[K]{
 		perWatcherMax: perWatcherMax,
-		byPath:        map[string]map[*watcher[K]]modes{},
+		byPath:        map[string]*place[K]{},
 		byKey:         map[K]*watcher[K]{},
 	}
 }
@@ -103,7 +121,7 @@ func (m *Manager[K]) add(key K, path string, add modes) error {
 	w := m.byKey[key]
 	var old modes
 	if w != nil {
-		old = m.byPath[path][w]
+		old = m.at(path)[w]
 	}
 	now := modes{old.data | add.data, old.child | add.child}
 	if now == old {
@@ -131,10 +149,15 @@ func (m *Manager[K]) set(w *watcher[K], path string, old, now modes) {
 	m.watches += delta
 	m.recursives += int(now.data&recursive)/int(recursive) - int(old.data&recursive)/int(recursive)
 	at := m.byPath[path]
+	if at == nil {
+		at = &place[K]{by: map[*watcher[K]]modes{}}
+		m.byPath[path] = at
+	}
+	m.setData(w, at, old.data != 0, now.data != 0)
 	if now.empty() {
-		delete(at, w)
+		delete(at.by, w)
 		delete(w.paths, path)
-		if len(at) == 0 {
+		if len(at.by) == 0 {
 			delete(m.byPath, path)
 		}
 		if len(w.paths) == 0 {
@@ -142,14 +165,40 @@ func (m *Manager[K]) set(w *watcher[K], path string, old, now modes) {
 		}
 		return
 	}
-	if at == nil {
-		at = map[*watcher[K]]modes{}
-		m.byPath[path] = at
-	}
 	if old.empty() {
 		w.paths[path] = struct{}{}
 	}
-	at[w] = now
+	at.by[w] = now
+}
+
+// setData keeps the counts of the data table, when w enters or leaves it at a
+// path.
+func (m *Manager[K]) setData(w *watcher[K], at *place[K], was, is bool) {
+	if was == is {
+		return
+	}
+	paths, delta := 0, 1
+	if at.data > 0 {
+		paths = 1
+	}
+	if was {
+		delta = -1
+	}
+	at.data += delta
+	w.data += delta
+	m.dataWatches += delta
+	switch {
+	case paths == 0:
+		m.dataPaths++
+	case at.data == 0:
+		m.dataPaths--
+	}
+	switch {
+	case w.data == 0:
+		m.dataWatchers--
+	case is && w.data == 1:
+		m.dataWatchers++
+	}
 }
 
 // Trigger appends to dst the watchers that must be told of the event, each
@@ -177,7 +226,7 @@ func (m *Manager[K]) Trigger(dst []K, t proto.EventType, path string) []K {
 }
 
 func (m *Manager[K]) fireData(path string, hit []*watcher[K]) []*watcher[K] {
-	for w, have := range m.byPath[path] {
+	for w, have := range m.at(path) {
 		if have.data == 0 {
 			continue
 		}
@@ -192,7 +241,7 @@ func (m *Manager[K]) fireData(path string, hit []*watcher[K]) []*watcher[K] {
 			break
 		}
 		path = canonical(path[:slash])
-		for w, have := range m.byPath[path] {
+		for w, have := range m.at(path) {
 			if have.data&recursive != 0 {
 				hit = append(hit, w)
 			}
@@ -202,7 +251,7 @@ func (m *Manager[K]) fireData(path string, hit []*watcher[K]) []*watcher[K] {
 }
 
 func (m *Manager[K]) fireChild(path string, hit []*watcher[K]) []*watcher[K] {
-	for w, have := range m.byPath[path] {
+	for w, have := range m.at(path) {
 		if have.child == 0 {
 			continue
 		}
@@ -241,7 +290,7 @@ func selected(have modes, t int32) modes {
 // (checkWatches).
 func (m *Manager[K]) Has(key K, path string, t int32) bool {
 	w := m.byKey[key]
-	return w != nil && !selected(m.byPath[canonical(path)][w], t).empty()
+	return w != nil && !selected(m.at(canonical(path))[w], t).empty()
 }
 
 // Remove takes away the watcher's watches of type t exactly at path
@@ -252,7 +301,7 @@ func (m *Manager[K]) Remove(key K, path string, t int32) bool {
 	if w == nil {
 		return false
 	}
-	have := m.byPath[path][w]
+	have := m.at(path)[w]
 	gone := selected(have, t)
 	if gone.empty() {
 		return false
@@ -268,30 +317,6 @@ func (m *Manager[K]) RemoveWatcher(key K) {
 		return
 	}
 	for path := range w.paths {
-		m.set(w, path, m.byPath[path][w], modes{})
+		m.set(w, path, m.at(path)[w], modes{})
 	}
-}
-
-// Watches returns the number of watches: a path watched by one watcher in both
-// tables counts as two.
-func (m *Manager[K]) Watches() int { return m.watches }
-
-// Paths returns the number of paths with at least one watch.
-func (m *Manager[K]) Paths() int { return len(m.byPath) }
-
-// Watchers returns the number of watchers with at least one watch.
-func (m *Manager[K]) Watchers() int { return len(m.byKey) }
-
-// PathsOf returns the paths that the watcher watches, sorted.
-func (m *Manager[K]) PathsOf(key K) []string {
-	w := m.byKey[key]
-	if w == nil {
-		return nil
-	}
-	paths := make([]string, 0, len(w.paths))
-	for path := range w.paths {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	return paths
 }

@@ -182,6 +182,35 @@ func (o *obvious) trigger(t proto.EventType, path string) []string {
 	return slices.Compact(hit)
 }
 
+// sameDataTable compares what wchs, wchc and wchp tell.
+func (o *obvious) sameDataTable(t *testing.T, m *watch.Manager[string]) {
+	t.Helper()
+	byPath, byWho, n := map[string][]string{}, map[string][]string{}, 0
+	add := func(in map[string][]string, key, value string) {
+		if !slices.Contains(in[key], value) {
+			in[key] = append(in[key], value)
+		}
+		slices.Sort(in[key])
+	}
+	for _, w := range o.watches {
+		if w.table == "data" {
+			add(byPath, w.path, w.who)
+			add(byWho, w.who, w.path)
+		}
+	}
+	gotPath, gotWho := map[string][]string{}, map[string][]string{}
+	for _, at := range m.DataByPath() {
+		gotPath[at.Path] = slices.Sorted(slices.Values(at.Keys))
+		n += len(at.Keys)
+	}
+	for _, w := range m.DataByWatcher() {
+		gotWho[w.Key] = w.Paths
+	}
+	require.Equal(t, byPath, gotPath)
+	require.Equal(t, byWho, gotWho)
+	require.Equal(t, watch.Summary{Watchers: len(byWho), Paths: len(byPath), Watches: n}, m.DataSummary())
+}
+
 func TestManager_AgainstTheObvious(t *testing.T) {
 	for seed := range int64(60) {
 		r := rand.New(rand.NewSource(seed))
@@ -217,6 +246,7 @@ func TestManager_AgainstTheObvious(t *testing.T) {
 				tables[oneWatch{w.who, w.table, "", w.path}] = true
 			}
 			require.Equal(t, len(tables), m.Watches(), "seed %d step %d", seed, step)
+			o.sameDataTable(t, m)
 		}
 	}
 }
