@@ -101,8 +101,8 @@ type Config struct {
 	// Policy says which identities clients can have and what they may do. The
 	// default is ZooKeeper's: ip and digest, and nobody may do everything.
 	Policy Policy
-	// Secret makes session passwords; all servers of an ensemble must have the
-	// same. The default is derived from the name of the ensemble, so that it
+	// Secret makes session passwords, zoo.cfg session.secret; all servers of an
+	// ensemble must have the same. The default is derived from the name of the ensemble, so that it
 	// protects against mistakes and not against attackers.
 	Secret []byte
 

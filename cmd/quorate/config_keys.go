@@ -152,6 +152,11 @@ var commonRules = map[string]configRule{
 	"largeRequestMaxBytes": func(p *configParser, e configEntry) {
 		p.number(e, 1, 1<<30, &p.cfg.Service.LargeRequestMaxBytes)
 	},
+	"session.secret": func(p *configParser, e configEntry) {
+		if p.passPhrase(e) {
+			p.cfg.Service.Secret = []byte(e.Value)
+		}
+	},
 	"events.zxid": func(p *configParser, e configEntry) {
 		if on := true; p.flag(e, &on) {
 			p.cfg.Service.OldEvents = !on
@@ -238,16 +243,22 @@ func takeGossipJoin(p *configParser, e configEntry) {
 	}
 }
 
-// gossipKeyBytesMin keeps keys from being guessed at once.
-const gossipKeyBytesMin = 12
+// passPhraseBytesMin keeps pass phrases from being guessed at once.
+const passPhraseBytesMin = 12
 
-// takeGossipKey never repeats the key: faults end up in logs.
-func takeGossipKey(p *configParser, e configEntry) {
-	if len(e.Value) < gossipKeyBytesMin {
-		p.fault(e, "gossip.key: want a pass phrase of %d characters or more (make one with: head -c 32 /dev/urandom | base64)", gossipKeyBytesMin)
-		return
+// passPhrase never repeats the phrase: faults end up in logs.
+func (p *configParser) passPhrase(e configEntry) bool {
+	if len(e.Value) < passPhraseBytesMin {
+		p.fault(e, "%s: want a pass phrase of %d characters or more (make one with: head -c 32 /dev/urandom | base64)", e.Key, passPhraseBytesMin)
+		return false
 	}
-	p.cfg.Gossip.Key = e.Value
+	return true
+}
+
+func takeGossipKey(p *configParser, e configEntry) {
+	if p.passPhrase(e) {
+		p.cfg.Gossip.Key = e.Value
+	}
 }
 
 // hostPort checks host:port, or a bare port, which stands for all addresses

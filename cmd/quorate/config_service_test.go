@@ -21,6 +21,7 @@ nio.sessionlessCnxnTimeout=1500
 largeRequestThreshold=1000
 largeRequestMaxBytes=5000
 events.zxid=false
+session.secret=a secret of all servers
 connection_throttle_tokens=100
 connection_throttle_fill_time=3
 connection_throttle_fill_count=4
@@ -34,7 +35,7 @@ connection_throttle_renew_session_weight=5
 connection_throttle_local_session_weight=4
 `, "")
 	assert.Equal(t, server.Config{
-		LocalSessions: true, LocalSessionsUpgrading: true, ReadOnly: true, OldEvents: true,
+		LocalSessions: true, LocalSessionsUpgrading: true, ReadOnly: true, OldEvents: true, Secret: []byte("a secret of all servers"),
 		MaxCnxns: 7, HandshakeTimeout: 1500 * time.Millisecond, LargeRequestThreshold: 1000, LargeRequestMaxBytes: 5000,
 		ConnectionThrottle: server.ConnectionThrottle{
 			Tokens: 100, FillTime: 3 * time.Millisecond, FillCount: 4, FreezeTime: 50 * time.Millisecond,
@@ -52,6 +53,7 @@ func TestConfig_FaultsOfTheService(t *testing.T) {
 		"connection_throttle_drop_increase=2":                                   "zoo.cfg:3: connection_throttle_drop_increase=2: want a number from 1e-09 to 1",
 		"connection_throttle_tokens=-1":                                         "zoo.cfg:3: connection_throttle_tokens=-1",
 		"connection_throttle_tokens=2\nconnection_throttle_weight_enabled=true": "nobody could connect",
+		"session.secret=short":                                                  "zoo.cfg:3: session.secret: want a pass phrase of 12 characters or more",
 		"localSessionEnabled=true":                                              "did you mean localSessionsEnabled?",
 		"maxCnxns=many":                                                         "zoo.cfg:3: maxCnxns=many",
 	} {
