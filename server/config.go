@@ -101,6 +101,27 @@ type Config struct {
 	// Policy says which identities clients can have and what they may do. The
 	// default is ZooKeeper's: ip and digest, and nobody may do everything.
 	Policy Policy
+	// ExtendedTypes allows nodes with a time to live; default false, zoo.cfg
+	// extendedTypesEnabled. Self must be less than 255 then: the ids of such a
+	// server's sessions could be taken for times to live. All servers need the
+	// same, and so for the next field.
+	ExtendedTypes bool
+	// Emulate353TTLNodes reads snapshots in which nodes with a time to live have
+	// the format of ZooKeeper 3.5.3; default false.
+	Emulate353TTLNodes bool
+	// EnforceQuota refuses requests beyond the hard limits of a quota, and logs
+	// those beyond a soft one; default false. The stats are kept in any case.
+	EnforceQuota bool
+	// ContainerCheckInterval is how often the leader looks for containers, and
+	// nodes with a time to live, that nobody needs any more; default 1 min.
+	ContainerCheckInterval time.Duration
+	// ContainersPerMinuteMax is how many of them it deletes in a minute; default
+	// 10,000.
+	ContainersPerMinuteMax int
+	// ContainerNeverUsedMax is how long a container may wait for its first child;
+	// default 0, for ever.
+	ContainerNeverUsedMax time.Duration
+
 	// Secret makes session passwords, zoo.cfg session.secret; all servers of an
 	// ensemble must have the same. The default is derived from the name of the ensemble, so that it
 	// protects against mistakes and not against attackers.
@@ -165,6 +186,9 @@ const DefaultVersion = "3.9.3-quorate, built on 01/01/2026 00:00 UTC"
 
 // Fixed limits.
 const (
+	// extendedTypesIDMax is the highest server id with ExtendedTypes, ZooKeeper's.
+	extendedTypesIDMax = 254
+
 	connectBytesMax   = 4096            // of a ConnectRequest, which has 45
 	setWatchesFactor  = 16              // times JuteMaxBuffer, for setWatches
 	inboxRequestsMax  = 1000            // received from one connection and not answered
@@ -194,6 +218,8 @@ func (c Config) withDefaults() Config {
 	set(&c.MinSessionTimeout, 2*c.TickTime)
 	set(&c.MaxSessionTimeout, 20*c.TickTime)
 	set(&c.HandshakeTimeout, 10*time.Second)
+	set(&c.ContainerCheckInterval, time.Minute)
+	setInt(&c.ContainersPerMinuteMax, 10_000)
 	setInt(&c.MaxClientCnxns, 60)
 	setInt(&c.JuteMaxBuffer, 0xfffff)
 	setInt(&c.GlobalOutstandingLimit, 1000)
@@ -236,6 +262,8 @@ func (c Config) Validate() error {
 	negative("MinSessionTimeout", c.MinSessionTimeout)
 	negative("MaxSessionTimeout", c.MaxSessionTimeout)
 	negative("HandshakeTimeout", c.HandshakeTimeout)
+	negative("ContainerCheckInterval", c.ContainerCheckInterval)
+	negative("ContainerNeverUsedMax", c.ContainerNeverUsedMax)
 	count := func(name string, n int) {
 		if n < 0 {
 			fault("server: %s is %d; want a positive number, or 0 for the default", name, n)
@@ -252,6 +280,10 @@ func (c Config) Validate() error {
 	c.ConnectionThrottle.validate(fault)
 	count("OutputBytesMax", c.OutputBytesMax)
 	count("WatchesMax", c.WatchesMax)
+	count("ContainersPerMinuteMax", c.ContainersPerMinuteMax)
+	if c.ExtendedTypes && c.Self > extendedTypesIDMax {
+		fault("server: ExtendedTypes and an id of %d do not go together; want at most %d", c.Self, extendedTypesIDMax)
+	}
 	count("Workers", c.Workers)
 	count("Sets", c.Sets)
 	if len(faults) == 0 {

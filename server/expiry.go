@@ -19,7 +19,8 @@ func (s *Server) HousekeepingPeriod() time.Duration {
 }
 
 // Housekeep does what has to be done from time to time: it closes connections
-// that are idle or do not end, and on the leader it expires sessions. Run calls
+// that are idle or do not end, and on the leader it expires sessions and deletes
+// containers and nodes with a time to live that nobody needs any more. Run calls
 // it; who drives the server by hand does it instead. Not twice at a time.
 func (s *Server) Housekeep() {
 	now := s.now()
@@ -34,6 +35,7 @@ func (s *Server) Housekeep() {
 			s.touch(t)
 		}
 		s.expire(s.sessionTime())
+		s.reap(now)
 	}
 }
 

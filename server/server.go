@@ -49,6 +49,7 @@ type Server struct {
 	state    sync.RWMutex // read: look at the tree, prepare; write: apply a transaction
 	tree     *znode.Tree
 	preparer *znode.Preparer
+	quotaLog quotaLog       // of Prepare
 	epoch    ensemble.Epoch // of this server's leadership; 0 for none
 
 	lookingSince time.Duration // by now, when the server last had no role
@@ -74,6 +75,7 @@ type Server struct {
 	tracker  *session.Tracker // on the leader, else nil
 	unclosed []int64          // sessions whose closeSession has to be submitted again
 	locals   *session.Tracker // sessions that only this server knows
+	reaper   *reaper          // on the leader, else nil
 }
 
 var (

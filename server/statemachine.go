@@ -136,6 +136,7 @@ func (s *Server) capture() *znode.Snapshot {
 // Restore implements zab.StateMachine.
 func (s *Server) Restore(r io.Reader) error {
 	t := znode.NewTree()
+	t.SetEmulate353(s.cfg.Emulate353TTLNodes)
 	if err := t.Restore(r); err != nil {
 		return fmt.Errorf("%w: %w", ErrState, err)
 	}
@@ -150,8 +151,7 @@ func (s *Server) setTree(t *znode.Tree) {
 	s.state.Lock()
 	defer s.state.Unlock()
 	s.tree = t
-	s.preparer = znode.NewPreparer(t)
-	s.preparer.Policy = s.cfg.Policy
+	s.preparer = s.newPreparer(t)
 	s.zxid.Store(int64(t.Zxid()))
 	s.watchMu.Lock()
 	s.watches = watch.New[*Conn](s.cfg.WatchesMax)
@@ -179,16 +179,23 @@ func (s *Server) Prepare(z ensemble.Zxid, origin zab.Origin, request []byte) []b
 		s.log.Error("a server sent a request that is none", "from", origin.Server, "err", err)
 		return proto.AppendTxn(nil, h, &proto.ErrorTxn{Err: proto.ErrMarshalling})
 	}
+	h, rec := s.prepare(z, h.Time, origin.Server, &req)
+	s.logQuotas()
+	return proto.AppendTxn(make([]byte, 0, len(request)+proto.TxnHeaderBytes), h, rec)
+}
+
+// prepare is Prepare for a request that could be read.
+func (s *Server) prepare(z ensemble.Zxid, nowMillis int64, origin ensemble.ServerID, req *proto.Request) (proto.TxnHeader, proto.Record) {
 	s.state.RLock()
 	defer s.state.RUnlock()
 	if s.epoch != z.Epoch() {
 		// A leadership that is over: this will not be committed, and must not
 		// leave a trace in the preparer.
-		h.Session, h.Cxid = req.Session, req.Cxid
-		return proto.AppendTxn(nil, h, &proto.ErrorTxn{Err: proto.ErrSystem})
+		h := proto.TxnHeader{Session: req.Session, Cxid: req.Cxid, Zxid: int64(z), Time: nowMillis, Type: proto.OpError}
+		return h, &proto.ErrorTxn{Err: proto.ErrSystem}
 	}
 	s.metrics.Prepared.Inc()
-	h, rec := s.preparer.Prepare(z, h.Time, origin.Server, &req)
+	h, rec := s.preparer.Prepare(z, nowMillis, origin, req)
 	if _, ok := rec.(*proto.CreateSessionTxn); ok {
 		// From here on, and not from its Apply: a follower may apply the session
 		// before we do, lose its client, and have another server ask us about it.
@@ -198,7 +205,7 @@ func (s *Server) Prepare(z ensemble.Zxid, origin zab.Origin, request []byte) []b
 		}
 		s.trackMu.Unlock()
 	}
-	return proto.AppendTxn(make([]byte, 0, len(request)+proto.TxnHeaderBytes), h, rec)
+	return h, rec
 }
 
 // ResetPrepared implements zab.Preparer.
@@ -260,7 +267,7 @@ func (s *Server) stopServing() {
 	s.ledSince.Store(nil)
 	s.state.Unlock()
 	s.trackMu.Lock()
-	s.tracker, s.unclosed = nil, nil
+	s.tracker, s.unclosed, s.reaper = nil, nil, nil
 	s.trackMu.Unlock()
 	s.log.Info("not serving clients", "closed", s.closeSessions("the server is not part of a quorum any more"))
 }
@@ -307,6 +314,6 @@ func (s *Server) track() {
 		}
 	}
 	s.trackMu.Lock()
-	s.tracker, s.unclosed = tracker, orphans
+	s.tracker, s.unclosed, s.reaper = tracker, orphans, s.newReaper()
 	s.trackMu.Unlock()
 }

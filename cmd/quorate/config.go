@@ -266,6 +266,9 @@ func (p *configParser) finishMembership() {
 	default:
 		p.finishStandalone()
 	}
+	if p.cfg.Service.ExtendedTypes && p.cfg.ServerID > 254 {
+		p.fault(p.entries["extendedTypesEnabled"], "extendedTypesEnabled needs server ids of at most 254, and this is server %d", p.cfg.ServerID)
+	}
 }
 
 func (p *configParser) hasMemberLines() bool {

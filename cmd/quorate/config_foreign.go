@@ -52,9 +52,6 @@ var foreignKeys = map[string]foreignKey{
 	"multiAddress.enabled":            {Refuse: true, Harmless: "false", Why: "a server has one address"},
 	"multiAddress.":                   {Why: "a server has one address"},
 	"observerMasterPort":              {Refuse: true, Harmless: "0", Why: "observers connect to the leader"},
-	"extendedTypesEnabled":            {Refuse: true, Harmless: "false", Why: "TTL nodes come later"},
-	"emulate353TTLNodes":              {Refuse: true, Harmless: "false", Why: "TTL nodes come later"},
-	"enforceQuota":                    {Refuse: true, Harmless: "false", Why: "quotas are not enforced"},
 	"throttled_op_wait_time":          {Refuse: true, Harmless: "0", Why: "no request is answered unexecuted"},
 	"syncEnabled":                     {Harmless: "true", Why: "an observer always keeps its log on disk"},
 	"snapshot.trust.empty":            {Refuse: true, Harmless: "false", Why: "a server with doubtful data does not vote until a leader has synchronized it"},
@@ -100,7 +97,6 @@ var foreignKeys = map[string]foreignKey{
 	"serializeLastProcessedZxid.enabled": {Harmless: "true",
 		Why: "it is always on"},
 	"jute.maxbuffer.extrasize": {Why: "jute.maxbuffer is the only limit"},
-	"znode.container.":         {Why: "container nodes come later"},
 	"datadir.autocreate":       {Harmless: "true", Why: "the data directory is created where it is missing"},
 }
 

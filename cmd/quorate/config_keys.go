@@ -162,6 +162,18 @@ var commonRules = map[string]configRule{
 			p.cfg.Service.OldEvents = !on
 		}
 	},
+	"extendedTypesEnabled": func(p *configParser, e configEntry) { p.flag(e, &p.cfg.Service.ExtendedTypes) },
+	"emulate353TTLNodes":   func(p *configParser, e configEntry) { p.flag(e, &p.cfg.Service.Emulate353TTLNodes) },
+	"enforceQuota":         func(p *configParser, e configEntry) { p.flag(e, &p.cfg.Service.EnforceQuota) },
+	"znode.container.checkIntervalMs": func(p *configParser, e configEntry) {
+		p.milliseconds(e, 1, &p.cfg.Service.ContainerCheckInterval)
+	},
+	"znode.container.maxPerMinute": func(p *configParser, e configEntry) {
+		p.number(e, 1, 1<<30, &p.cfg.Service.ContainersPerMinuteMax)
+	},
+	"znode.container.maxNeverUsedIntervalMs": func(p *configParser, e configEntry) {
+		p.milliseconds(e, 0, &p.cfg.Service.ContainerNeverUsedMax)
+	},
 	"ensemble.name": func(p *configParser, e configEntry) {
 		if p.text(e, "a name", &p.cfg.EnsembleName) && len(e.Value) > 255 {
 			p.fault(e, "ensemble.name is %d bytes long; want at most 255", len(e.Value))

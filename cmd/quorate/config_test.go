@@ -97,6 +97,12 @@ quorumListenOnAllIPs=true
 forceSync=yes
 leaderServes=no
 skipACL=yes
+extendedTypesEnabled=true
+emulate353TTLNodes=true
+enforceQuota=true
+znode.container.checkIntervalMs=500
+zookeeper.znode.container.maxPerMinute=60
+znode.container.maxNeverUsedIntervalMs=1000
 DigestAuthenticationProvider.enabled=false
 DigestAuthenticationProvider.digestAlg=sha-256
 DigestAuthenticationProvider.superDigest=super:gG7s8t3oDEtIqF6DM9LlI/R+9Ss=
@@ -114,7 +120,9 @@ ensemble.name=orders
 		MinSessionTimeout: 100 * time.Millisecond, MaxSessionTimeout: 90 * time.Second,
 		OutstandingMax: 77, FrameBytesMax: 4194304, FourLetterWords: []string{"stat", "ruok", "memb"},
 		Service: server.Config{Policy: server.Policy{SuperDigest: "super:gG7s8t3oDEtIqF6DM9LlI/R+9Ss=", SkipACL: true,
-			NoDigest: true, DigestAlgorithm: "sha-256"}},
+			NoDigest: true, DigestAlgorithm: "sha-256"},
+			ExtendedTypes: true, Emulate353TTLNodes: true, EnforceQuota: true,
+			ContainerCheckInterval: 500 * time.Millisecond, ContainersPerMinuteMax: 60, ContainerNeverUsedMax: time.Second},
 		SnapCount: 10, SnapRetainCount: 5, PreAllocBytes: 128 << 10, ListenOnAllIPs: true, EnsembleName: "orders",
 		Gossip: gossipConfig{Bind: "10.0.0.1:7946", Join: []string{"h1:7946", "h2:7946"},
 			Key: "AAECAwQFBgcICQoLDA0ODw=="},
@@ -131,6 +139,18 @@ func TestConfig_PropertiesSyntax(t *testing.T) {
 	assert.Equal(t, []string{"h1:1", "h2:2"}, cfg.Gossip.Join)
 	assert.Equal(t, "1:7", cfg.Gossip.Bind)
 	assert.Equal(t, "a=b", cfg.EnsembleName)
+}
+
+func TestConfig_ExtendedTypesNeedSmallIDs(t *testing.T) {
+	assert.True(t, requireConfig(t, "dataDir=/d\nextendedTypesEnabled=true\n", "254").Service.ExtendedTypes)
+	assert.EqualValues(t, 255, requireConfig(t, "dataDir=/d\n", "255").ServerID)
+	_, err := parseText("dataDir=/d\nextendedTypesEnabled=true\n", "255")
+	assert.ErrorContains(t, err, "zoo.cfg:2: extendedTypesEnabled needs server ids of at most 254, and this is server 255")
+}
+
+func TestConfig_DigestAlgorithmMustExist(t *testing.T) {
+	_, err := parseText("dataDir=/d\nDigestAuthenticationProvider.digestAlg=SHA-3\n", "")
+	assert.ErrorContains(t, err, "zoo.cfg:2: DigestAuthenticationProvider.digestAlg=SHA-3: no such hash")
 }
 
 func TestConfig_JavaPropertyPrefixMeansTheSameKey(t *testing.T) {

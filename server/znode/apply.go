@@ -55,6 +55,12 @@ func (r *Result) SessionMoved() bool {
 // state changed (spec peer-protocol 6.4).
 func (t *Tree) SetLenient(lenient bool) { t.lenient = lenient }
 
+// SetEmulate353 says whether Restore takes negative owners that are neither
+// containers nor sessions of the snapshot for the times to live of ZooKeeper
+// 3.5.3 (zoo.cfg: emulate353TTLNodes). The tree then has them in the format of
+// all later releases.
+func (t *Tree) SetEmulate353(emulate bool) { t.emulate353 = emulate }
+
 // Apply applies a committed transaction, as proto.DecodeTxn decoded it, and
 // appends to events what it changed, in the order in which watchers are told.
 // Buffers of the record are copied where they are kept, strings and ACLs are not.
@@ -103,7 +109,7 @@ func (t *Tree) applyOne(h *proto.TxnHeader, rec proto.Record, events []Event) (s
 		return t.create(h, &c, containerOwner, events)
 	case *proto.CreateTTLTxn:
 		c := proto.CreateTxn{Path: r.Path, Data: r.Data, ACL: r.ACL, ParentCVersion: r.ParentCVersion}
-		return t.create(h, &c, ttlOwnerTag|r.TTLMillis&TTLMillisMax, events)
+		return t.create(h, &c, ttlOwner(r.TTLMillis), events)
 	case *proto.DeleteTxn:
 		return t.delete(h, r.Path, events)
 	case *proto.SetDataTxn:
@@ -154,6 +160,7 @@ func (t *Tree) create(h *proto.TxnHeader, r *proto.CreateTxn, owner int64, event
 	}
 	n.setData(r.Data)
 	t.attach(parent, r.Path, name, n)
+	t.created(r.Path, n)
 	events = append(events,
 		Event{proto.EventNodeCreated, r.Path, n.acl.list},
 		Event{proto.EventNodeChildrenChanged, parentPath, parent.acl.list})
@@ -183,6 +190,7 @@ func (t *Tree) delete(h *proto.TxnHeader, path string, events []Event) (string, 
 	}
 	parent.pzxid = max(parent.pzxid, h.Zxid)
 	t.detach(parent, path, name, n)
+	t.account(path, -1, -len(n.data))
 	events = append(events,
 		Event{proto.EventNodeDeleted, path, n.acl.list},
 		Event{proto.EventNodeChildrenChanged, parentPath, parent.acl.list})
@@ -195,9 +203,11 @@ func (t *Tree) setData(h *proto.TxnHeader, r *proto.SetDataTxn, events []Event) 
 		t.contradiction(h, "setData %q: no such node", r.Path)
 		return r.Path, proto.Stat{}, proto.ErrNoNode, events
 	}
-	t.bytes += int64(len(r.Data) - len(n.data))
+	grown := len(r.Data) - len(n.data)
+	t.bytes += int64(grown)
 	n.setData(r.Data)
 	n.version, n.mzxid, n.mtime = r.Version, h.Zxid, h.Time
+	t.dataSet(r.Path, grown)
 	events = append(events, Event{proto.EventNodeDataChanged, r.Path, n.acl.list})
 	return r.Path, n.stat(), proto.OK, events
 }

@@ -14,6 +14,7 @@ import (
 type model struct {
 	nodes    map[string]mnode
 	sessions map[int64]bool
+	enforce  bool // of quotas
 }
 
 type mnode struct {
@@ -24,6 +25,8 @@ type mnode struct {
 	version, aversion   int32
 	creations           int32
 	owner               int64
+	container           bool
+	ttl                 int64
 }
 
 func newModel() *model {
@@ -92,9 +95,12 @@ func (m *model) do(at moment, op proto.OpCode, rec proto.Record) Result {
 		for _, path := range slices.Sorted(maps.Keys(m.nodes)) {
 			if m.nodes[path].owner == at.session {
 				m.remove(at, path)
+				m.countAll()
 			}
 		}
 		return Result{}
+	case proto.OpDeleteContainer:
+		return m.reap(at, rec.(*proto.PathRequest).Path)
 	case proto.OpMulti:
 		return m.multi(at, rec.(*proto.MultiRequest))
 	}
@@ -127,14 +133,31 @@ func (m *model) multi(at moment, req *proto.MultiRequest) Result {
 	return out
 }
 
+// one executes one operation and brings all stats of quotas up to date.
 func (m *model) one(at moment, op proto.OpCode, rec proto.Record) proto.MultiResult {
+	r := m.change(at, op, rec)
+	if r.Err == proto.OK {
+		if n := m.nodes[r.Path]; n.version == 0 && op != proto.OpSetACL && op != proto.OpCheck {
+			m.countAll(r.Path) // it is new
+		}
+		m.countAll()
+		if op != proto.OpCheck && op != proto.OpDelete {
+			r.Stat = m.stat(r.Path) // of stats, they are not what was written
+		}
+	}
+	return r
+}
+
+func (m *model) change(at moment, op proto.OpCode, rec proto.Record) proto.MultiResult {
 	fail := func(code proto.ErrCode) proto.MultiResult { return proto.MultiResult{Type: -1, Err: code} }
 	if !m.sessions[at.session] {
 		return fail(proto.ErrSessionExpired)
 	}
 	switch r := rec.(type) {
 	case *proto.CreateRequest:
-		return m.create(at, op, r)
+		return m.create(at, op, r, 0)
+	case *proto.CreateTTLRequest:
+		return m.create(at, op, &r.CreateRequest, r.TTLMillis)
 	case *proto.PathVersionRequest:
 		n, ok := m.nodes[r.Path]
 		if op == proto.OpCheck {
@@ -172,6 +195,8 @@ func (m *model) one(at moment, op proto.OpCode, rec proto.Record) proto.MultiRes
 			return fail(proto.ErrNoNode)
 		case !m.may(r.Path, 2, at.super):
 			return fail(proto.ErrNoAuth)
+		case m.exceeds(r.Path, 0, len(r.Data)-len(n.data)):
+			return fail(proto.ErrQuotaExceeded)
 		case r.Version != -1 && r.Version != n.version:
 			return fail(proto.ErrBadVersion)
 		}
@@ -198,7 +223,7 @@ func (m *model) one(at moment, op proto.OpCode, rec proto.Record) proto.MultiRes
 	panic(rec)
 }
 
-func (m *model) create(at moment, op proto.OpCode, r *proto.CreateRequest) proto.MultiResult {
+func (m *model) create(at moment, op proto.OpCode, r *proto.CreateRequest, ttl int64) proto.MultiResult {
 	fail := func(code proto.ErrCode) proto.MultiResult { return proto.MultiResult{Type: -1, Err: code} }
 	parentPath, path := parentOf(r.Path), r.Path
 	parent, ok := m.nodes[parentPath]
@@ -208,7 +233,7 @@ func (m *model) create(at moment, op proto.OpCode, r *proto.CreateRequest) proto
 	if !m.may(parentPath, 4, at.super) {
 		return fail(proto.ErrNoAuth)
 	}
-	if r.Flags&2 != 0 {
+	if r.Flags == 2 || r.Flags == 3 || r.Flags == 6 {
 		path = fmt.Sprintf("%s%010d", path, parent.creations)
 	}
 	if _, exists := m.nodes[path]; exists {
@@ -217,15 +242,24 @@ func (m *model) create(at moment, op proto.OpCode, r *proto.CreateRequest) proto
 	if parent.owner != 0 {
 		return fail(proto.ErrNoChildrenForEphemerals)
 	}
+	if m.exceeds(path, 1, len(r.Data)) {
+		return fail(proto.ErrQuotaExceeded)
+	}
 	parent.creations++
 	parent.pzxid = at.zxid
 	m.nodes[parentPath] = parent
 	n := mnode{data: r.Data, acl: r.ACL, czxid: at.zxid, mzxid: at.zxid, pzxid: at.zxid, ctime: at.now, mtime: at.now}
-	if r.Flags&1 != 0 {
+	kind := op
+	switch {
+	case op == proto.OpCreateContainer:
+		n.container, kind = true, proto.OpCreate2
+	case op == proto.OpCreateTTL:
+		n.ttl, kind = ttl, proto.OpCreate2
+	case r.Flags == 1 || r.Flags == 3:
 		n.owner = at.session
 	}
 	m.nodes[path] = n
-	return proto.MultiResult{Type: op, Path: path, Stat: m.stat(path)}
+	return proto.MultiResult{Type: kind, Path: path, Stat: m.stat(path)}
 }
 
 func (m *model) remove(at moment, path string) {
@@ -233,4 +267,94 @@ func (m *model) remove(at moment, path string) {
 	parent.pzxid = at.zxid
 	m.nodes[parentOf(path)] = parent
 	delete(m.nodes, path)
+}
+
+// reap deletes a container or a node whose time to live is over.
+func (m *model) reap(at moment, path string) Result {
+	n, ok := m.nodes[path]
+	switch {
+	case !ok:
+		return Result{Err: proto.ErrNoNode}
+	case len(m.children(path)) > 0:
+		return Result{Err: proto.ErrNotEmpty}
+	case !n.container && n.ttl == 0 || n.ttl > 0 && at.now-n.mtime <= n.ttl:
+		return Result{Err: proto.ErrBadVersion}
+	}
+	m.remove(at, path)
+	m.countAll()
+	return Result{Path: path}
+}
+
+// due are the nodes that should be reaped.
+func (m *model) due(now, neverUsed int64) []string {
+	out := []string{}
+	for path, n := range m.nodes {
+		used := n.creations > 0 || neverUsed > 0 && now-n.mtime > neverUsed
+		if len(m.children(path)) == 0 && (n.container && used || n.ttl > 0 && now-n.mtime > n.ttl) {
+			out = append(out, path)
+		}
+	}
+	return out
+}
+
+// quotas are the subtrees with both nodes of a quota.
+func (m *model) quotas() []string {
+	var out []string
+	for path := range m.nodes {
+		subtree, isStats := strings.CutSuffix(strings.TrimPrefix(path, "/zookeeper/quota"), "/zookeeper_stats")
+		if _, ok := m.nodes["/zookeeper/quota"+subtree+"/zookeeper_limits"]; ok && isStats {
+			out = append(out, subtree)
+		}
+	}
+	return out
+}
+
+func (m *model) measure(subtree string) (count, bytes int) {
+	for path, n := range m.nodes {
+		if path == subtree || strings.HasPrefix(path, subtree+"/") {
+			count, bytes = count+1, bytes+len(n.data)
+		}
+	}
+	return count, bytes
+}
+
+// countAll writes all stats anew, and those of a node that was just created also
+// if nothing limits them.
+func (m *model) countAll(created ...string) {
+	subtrees := m.quotas()
+	for _, path := range created {
+		if _, ok := m.nodes[path]; ok && strings.HasSuffix(path, "/zookeeper_stats") {
+			subtrees = append(subtrees, strings.TrimSuffix(strings.TrimPrefix(path, "/zookeeper/quota"), "/zookeeper_stats"))
+		}
+	}
+	for _, subtree := range subtrees {
+		path := "/zookeeper/quota" + subtree + "/zookeeper_stats"
+		count, bytes := m.measure(subtree)
+		n := m.nodes[path]
+		n.data = fmt.Appendf(nil, "count=%d,bytes=%d", count, bytes)
+		m.nodes[path] = n
+	}
+}
+
+// exceeds reports whether a hard limit is in the way.
+func (m *model) exceeds(path string, countMore, bytesMore int) bool {
+	if !m.enforce {
+		return false
+	}
+	for _, subtree := range m.quotas() {
+		if path != subtree && !strings.HasPrefix(path, subtree+"/") {
+			continue
+		}
+		count, bytes := m.measure(subtree)
+		for _, pair := range strings.Split(string(m.nodes["/zookeeper/quota"+subtree+"/zookeeper_limits"].data), ";") {
+			limit := 0
+			if _, err := fmt.Sscanf(pair, "countHardLimit=%d", &limit); err == nil && countMore != 0 && count+countMore > limit {
+				return true
+			}
+			if _, err := fmt.Sscanf(pair, "byteHardLimit=%d", &limit); err == nil && bytesMore != 0 && bytes+bytesMore > limit {
+				return true
+			}
+		}
+	}
+	return false
 }

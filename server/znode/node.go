@@ -28,6 +28,19 @@ func sessionOwner(owner int64) int64 {
 	return owner
 }
 
+// ttlOwner returns the owner field of nodes with a time to live.
+func ttlOwner(millis int64) int64 { return ttlOwnerTag | millis&TTLMillisMax }
+
+// from353 translates the owner that ZooKeeper 3.5.3 gave to nodes with a time to
+// live: the sign and the milliseconds. That format cannot be told from sessions
+// of servers above 127.
+func from353(owner int64) int64 {
+	if owner < 0 && !mortal(owner) {
+		return ttlOwner(min(owner&math.MaxInt64, TTLMillisMax))
+	}
+	return owner
+}
+
 // node is one znode. It is 96 bytes long, and there are many: see BenchmarkTree_MemoryPerNode.
 type node struct {
 	data     string // of data that is null, empty; see stamp
@@ -108,3 +121,11 @@ func (n Node) Children() []string {
 
 // Container reports whether the node is a container.
 func (n Node) Container() bool { return n.n.owner == containerOwner }
+
+// TTLMillis returns the node's time to live, and 0 if it has none.
+func (n Node) TTLMillis() int64 {
+	if !mortal(n.n.owner) || n.Container() {
+		return 0
+	}
+	return n.n.owner & TTLMillisMax
+}

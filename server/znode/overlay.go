@@ -15,6 +15,9 @@ type change struct {
 	aversion int32
 	ccount   int32
 	children int32
+	mtime    int64
+	size     int    // of the data
+	data     string // of a limits node; else what the tree has, or nothing
 	acl      []proto.ACL
 }
 
@@ -25,6 +28,7 @@ func changeOf(n *node) change {
 	return change{
 		exists: true, owner: n.owner, version: n.version, aversion: n.aversion,
 		ccount: n.ccount, children: int32(n.children.len()), acl: n.acl.list,
+		mtime: n.mtime, size: len(n.data), data: n.data,
 	}
 }
 
@@ -34,11 +38,11 @@ func (c *change) agrees(n *node) bool {
 		return n == nil && !c.exists
 	}
 	return c.owner == n.owner && c.version == n.version && c.aversion == n.aversion &&
-		c.ccount == n.ccount && c.children == int32(n.children.len())
+		c.mtime == n.mtime && c.ccount == n.ccount && c.children == int32(n.children.len())
 }
 
-// pending is one entry of the queue of changes, oldest first: of a node, or
-// with a path of "" of a session.
+// pending is one entry of the queue of changes, oldest first: of the usage of a
+// subtree, or of a node, or with a path of "" of a session.
 type pending struct {
 	zxid    int64
 	path    string
@@ -48,6 +52,10 @@ type pending struct {
 
 	session int64
 	open    bool
+
+	subtree  string // of a quota; "" is none
+	used     *prediction
+	usedOnce *prediction // what the overlay had for the subtree
 }
 
 // overlay holds everything that was prepared and not applied yet, over a tree.
@@ -56,6 +64,8 @@ type pending struct {
 type overlay struct {
 	tree     *Tree
 	zxid     int64 // of the request being prepared
+	enforce  bool  // quotas are enforced, so usage is kept
+	usage    map[string]*prediction
 	nodes    map[string]*change
 	sessions map[int64]bool     // open or closing
 	created  map[int64][]string // outstanding ephemerals by session, oldest first
@@ -66,6 +76,7 @@ type overlay struct {
 func newOverlay(t *Tree) overlay {
 	return overlay{
 		tree: t, nodes: map[string]*change{}, sessions: map[int64]bool{}, created: map[int64][]string{},
+		usage: map[string]*prediction{},
 	}
 }
 
@@ -89,12 +100,20 @@ func (o *overlay) alive(session int64) bool {
 func (o *overlay) put(path string, c change) {
 	path = canonical(path)
 	p := pending{zxid: o.zxid, path: path, now: &c, before: o.nodes[path]}
-	if s := sessionOwner(c.owner); c.exists && s != 0 && !o.get(path).exists {
+	var old change
+	s := sessionOwner(c.owner)
+	if o.enforce || c.exists && s != 0 {
+		old = o.get(path)
+	}
+	if c.exists && s != 0 && !old.exists {
 		p.created = s
 		o.created[s] = append(o.created[s], path)
 	}
 	o.nodes[path] = &c
 	o.queue = append(o.queue, p)
+	if o.enforce {
+		o.account(path, &old, &c)
+	}
 }
 
 func (o *overlay) putSession(session int64, open bool) {
@@ -111,6 +130,10 @@ func (o *overlay) mark() int { return len(o.queue) }
 func (o *overlay) undo(mark int) {
 	for i := len(o.queue) - 1; i >= mark; i-- {
 		p := &o.queue[i]
+		if p.subtree != "" {
+			o.setUsage(p.subtree, p.usedOnce)
+			continue
+		}
 		if p.before != nil {
 			o.nodes[p.path] = p.before
 		} else {
@@ -139,7 +162,11 @@ func (o *overlay) applied(zxid int64) {
 	for o.head < len(o.queue) && o.queue[o.head].zxid <= zxid {
 		p := &o.queue[o.head]
 		o.head++
-		if p.path == "" {
+		switch {
+		case p.subtree != "":
+			o.dropUsage(p)
+			continue
+		case p.path == "":
 			o.dropSession(p)
 			continue
 		}

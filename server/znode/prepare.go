@@ -23,6 +23,14 @@ type Preparer struct {
 	owners map[int64]ensemble.ServerID
 	// Policy says who may do what. It may be set before the first Prepare.
 	Policy Policy
+	// ExtendedTypes allows nodes with a time to live.
+	ExtendedTypes bool
+	// EnforceQuota refuses what goes beyond the hard limits of a quota. It must
+	// not change while anything is outstanding.
+	EnforceQuota bool
+	// Exceeded, if not nil, hears of every request that goes beyond a limit that
+	// is enforced.
+	Exceeded func(Excess)
 }
 
 // NewPreparer returns a Preparer for requests against t, with nothing
@@ -83,7 +91,7 @@ func (p *Preparer) Prepare(zxid ensemble.Zxid, nowMillis int64, origin ensemble.
 			zxid, uint64(p.zxid), uint64(p.tree.zxid)))
 	}
 	p.Applied()
-	p.zxid = int64(zxid)
+	p.zxid, p.enforce = int64(zxid), p.EnforceQuota
 	h := proto.TxnHeader{Session: req.Session, Cxid: req.Cxid, Zxid: int64(zxid), Time: nowMillis}
 	rec, err := proto.DecodeRequest(req.Op, req.Body)
 	var code proto.ErrCode
@@ -93,7 +101,7 @@ func (p *Preparer) Prepare(zxid ensemble.Zxid, nowMillis int64, origin ensemble.
 	case err != nil:
 		code = proto.ErrMarshalling
 	default:
-		r := request{p, req.Session, req.Local, origin, req.IDs}
+		r := request{p, req.Session, req.Local, origin, req.IDs, nowMillis}
 		h.Type, rec, code = r.prepare(req.Op, rec)
 	}
 	if code != proto.OK {
@@ -109,6 +117,7 @@ type request struct {
 	local   bool // a session that only its server, the origin, knows
 	origin  ensemble.ServerID
 	ids     []proto.ID
+	now     int64 // ms since 1970
 }
 
 // prepare dispatches what may stand at top level. The type and record count
@@ -140,9 +149,9 @@ func (r *request) prepare(op proto.OpCode, rec proto.Record) (proto.OpCode, prot
 func (r *request) one(op proto.OpCode, rec proto.Record) (proto.OpCode, proto.Record, proto.ErrCode) {
 	switch req := rec.(type) {
 	case *proto.CreateRequest:
-		return r.create(op, req)
+		return r.create(op, req, 0)
 	case *proto.CreateTTLRequest:
-		return r.create(op, &req.CreateRequest)
+		return r.create(op, &req.CreateRequest, req.TTLMillis)
 	case *proto.SetDataRequest:
 		return r.setData(req)
 	case *proto.PathVersionRequest:

@@ -10,8 +10,8 @@ import (
 // The order of checks in this file decides which code a request gets that is
 // wrong in several ways: it is that of spec client-protocol 1.10.
 
-func (r *request) create(op proto.OpCode, req *proto.CreateRequest) (proto.OpCode, proto.Record, proto.ErrCode) {
-	if code := createFlags(op, req.Flags); code != proto.OK {
+func (r *request) create(op proto.OpCode, req *proto.CreateRequest, ttlMillis int64) (proto.OpCode, proto.Record, proto.ErrCode) {
+	if code := r.checkCreate(op, req.Flags, ttlMillis); code != proto.OK {
 		return op, nil, code
 	}
 	if code := r.checkSession(); code != proto.OK {
@@ -33,7 +33,7 @@ func (r *request) create(op proto.OpCode, req *proto.CreateRequest) (proto.OpCod
 	case !r.allowed(&parent, proto.PermCreate):
 		return op, nil, proto.ErrNoAuth
 	}
-	if req.Flags == proto.FlagSequential || req.Flags == proto.FlagEphemeralSequential {
+	if sequential(req.Flags) {
 		counter := parent.ccount
 		if mutant.On(mutant.M33) {
 			counter = int32(uint32(r.zxid)) // it begins anew with each leader
@@ -48,38 +48,54 @@ func (r *request) create(op proto.OpCode, req *proto.CreateRequest) (proto.OpCod
 	case sessionOwner(parent.owner) != 0:
 		return op, nil, proto.ErrNoChildrenForEphemerals
 	}
+	if code := r.checkQuota(path, 1, len(req.Data)); code != proto.OK {
+		return op, nil, code
+	}
 	parent.ccount++
 	parent.children++
-	c := change{exists: true, acl: acl}
-	var rec proto.Record
-	if op == proto.OpCreateContainer {
-		c.owner = containerOwner
-		rec = &proto.CreateContainerTxn{Path: path, Data: req.Data, ACL: acl, ParentCVersion: parent.ccount}
-	} else {
-		ephemeral := req.Flags == proto.FlagEphemeral || req.Flags == proto.FlagEphemeralSequential
-		if ephemeral {
-			c.owner = r.session
-		}
-		rec = &proto.CreateTxn{Path: path, Data: req.Data, ACL: acl, Ephemeral: ephemeral, ParentCVersion: parent.ccount}
-	}
+	owner, rec := r.createTxn(op, path, req, acl, parent.ccount, ttlMillis)
 	r.put(parentPath, parent)
-	r.put(path, c)
+	r.put(path, change{exists: true, acl: acl, owner: owner, mtime: r.now, size: len(req.Data), data: quotaText(path, req.Data)})
 	return op, rec, proto.OK
+}
+
+// createTxn returns the transaction of a create, whose type follows the op, and
+// the owner that the node will have.
+func (r *request) createTxn(op proto.OpCode, path string, req *proto.CreateRequest, acl []proto.ACL, counter int32, ttlMillis int64) (owner int64, rec proto.Record) {
+	switch op {
+	case proto.OpCreateContainer:
+		return containerOwner, &proto.CreateContainerTxn{Path: path, Data: req.Data, ACL: acl, ParentCVersion: counter}
+	case proto.OpCreateTTL:
+		return ttlOwner(ttlMillis), &proto.CreateTTLTxn{Path: path, Data: req.Data, ACL: acl, ParentCVersion: counter, TTLMillis: ttlMillis}
+	}
+	txn := &proto.CreateTxn{Path: path, Data: req.Data, ACL: acl, ParentCVersion: counter}
+	if req.Flags == proto.FlagEphemeral || req.Flags == proto.FlagEphemeralSequential {
+		owner, txn.Ephemeral = r.session, true
+	}
+	return owner, txn
 }
 
 // sequence returns a counter as ten digits, a minus counting as one, as the
 // names of sequential nodes end (ZOOKEEPER-1206: never in local digits).
 func sequence(counter int32) string { return fmt.Sprintf("%010d", counter) }
 
-// createFlags checks the flags. Nodes with a time to live need extended types,
-// which this server has switched off, as ZooKeeper by default.
-func createFlags(op proto.OpCode, flags int32) proto.ErrCode {
+func sequential(flags int32) bool {
+	return flags == proto.FlagSequential || flags == proto.FlagEphemeralSequential || flags == proto.FlagTTLSequential
+}
+
+// checkCreate checks the flags, and the time to live before it is in a
+// transaction (ZOOKEEPER-2901). A flag and an op that speak of times to live go
+// together only.
+func (r *request) checkCreate(op proto.OpCode, flags int32, ttlMillis int64) proto.ErrCode {
+	hasTTL := flags == proto.FlagTTL || flags == proto.FlagTTLSequential
 	switch {
 	case flags < proto.FlagPersistent || flags > proto.FlagTTLSequential:
 		return proto.ErrBadArguments
-	case flags == proto.FlagTTL || flags == proto.FlagTTLSequential:
+	case hasTTL && !r.ExtendedTypes:
 		return proto.ErrUnimplemented
-	case op == proto.OpCreateTTL:
+	case hasTTL != (op == proto.OpCreateTTL):
+		return proto.ErrBadArguments
+	case hasTTL && (ttlMillis < 1 || ttlMillis > TTLMillisMax):
 		return proto.ErrBadArguments
 	}
 	return proto.OK
@@ -113,19 +129,22 @@ func (r *request) delete(req *proto.PathVersionRequest) (proto.OpCode, proto.Rec
 	return op, &proto.DeleteTxn{Path: req.Path}, proto.OK
 }
 
-// deleteContainer is the reaper's delete: of a container without children, and
-// with no regard to version, ACL or session (spec client-protocol 2.4).
+// deleteContainer is the reaper's delete: of a container or a node with a time to
+// live that has no children, and with no regard to version, ACL or session (spec
+// client-protocol 2.4). A node whose data was written since it was found to be
+// due lives on.
 func (r *request) deleteContainer(path string) (proto.OpCode, proto.Record, proto.ErrCode) {
 	const op = proto.OpDeleteContainer
 	if !addressable(path) || reserved(path) {
 		return op, nil, proto.ErrBadArguments
 	}
+	reap := Reap{NowMillis: r.now}
 	switch c := r.get(path); {
 	case !c.exists:
 		return op, nil, proto.ErrNoNode
 	case c.children > 0:
 		return op, nil, proto.ErrNotEmpty
-	case c.owner == 0 || sessionOwner(c.owner) != 0:
+	case !mortal(c.owner) || c.owner != containerOwner && !reap.due(&c):
 		return op, nil, proto.ErrBadVersion
 	}
 	r.remove(path)
@@ -150,9 +169,13 @@ func (r *request) setData(req *proto.SetDataRequest) (proto.OpCode, proto.Record
 	if code != proto.OK {
 		return op, nil, code
 	}
+	if code = r.checkQuota(req.Path, 0, len(req.Data)-c.size); code != proto.OK {
+		return op, nil, code
+	}
 	if c.version, code = nextVersion(c.version, req.Version); code != proto.OK {
 		return op, nil, code
 	}
+	c.mtime, c.size, c.data = r.now, len(req.Data), quotaText(req.Path, req.Data)
 	r.put(req.Path, c)
 	return op, &proto.SetDataTxn{Path: req.Path, Data: req.Data, Version: c.version}, proto.OK
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"math/rand"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,6 +25,26 @@ func (g generator) path() string {
 		"/", "/zookeeper/config", "/none/x")
 }
 
+// quotaPath is a limits or stats node.
+func (g generator) quotaPath() string {
+	return "/zookeeper/quota" + pick(g, "/a", "/a", "/a/x", "/b") + pick(g, "/zookeeper_limits", "/zookeeper_stats")
+}
+
+func (g generator) limits() []byte {
+	return []byte(pick(g, "count=2", "countHardLimit=3", "byteHardLimit=7", "count=1,bytes=-1=;byteHardLimit=20;countHardLimit=5", "?"))
+}
+
+// quota is a request about quotas.
+func (g generator) quota() (proto.OpCode, proto.Record) {
+	switch n := g.Intn(8); {
+	case n < 4:
+		return proto.OpCreate2, &proto.CreateRequest{Path: g.quotaPath(), Data: g.limits(), ACL: proto.OpenACL, Flags: pick[int32](g, 0, 0, 1)}
+	case n < 6:
+		return proto.OpDelete, mkDelete(g.quotaPath(), -1)
+	}
+	return proto.OpSetData, &proto.SetDataRequest{Path: g.quotaPath(), Data: g.limits(), Version: g.version()}
+}
+
 func (g generator) version() int32 { return pick[int32](g, -1, -1, -1, 0, 1, 2) }
 
 func (g generator) list() []proto.ACL {
@@ -34,7 +55,14 @@ func (g generator) list() []proto.ACL {
 func (g generator) data() []byte { return pick(g, nil, []byte{}, []byte("x"), []byte("longer")) }
 
 func (g generator) one(inMulti bool) (proto.OpCode, proto.Record) {
-	switch n := g.Intn(20); {
+	switch n := g.Intn(24); {
+	case n >= 22:
+		return g.quota()
+	case n == 21:
+		return proto.OpCreateContainer, &proto.CreateRequest{Path: g.path(), Data: g.data(), ACL: g.list(), Flags: 4}
+	case n == 20:
+		c := proto.CreateRequest{Path: g.path(), Data: g.data(), ACL: g.list(), Flags: pick[int32](g, 5, 6)}
+		return proto.OpCreateTTL, &proto.CreateTTLRequest{CreateRequest: c, TTLMillis: int64(1 + g.Intn(100))}
 	case n < 9:
 		path, flags := g.path(), pick[int32](g, 0, 0, 0, 1, 2, 3)
 		if flags >= 2 {
@@ -53,7 +81,9 @@ func (g generator) one(inMulti bool) (proto.OpCode, proto.Record) {
 }
 
 func (g generator) request() (proto.OpCode, proto.Record) {
-	switch n := g.Intn(20); {
+	switch n := g.Intn(22); {
+	case n >= 20:
+		return proto.OpDeleteContainer, &proto.PathRequest{Path: pick(g, "/a", "/b", "/a/x", "/a/y", "/b/z", "/a/x/1", "/b/z/2")}
 	case n == 0:
 		return proto.OpCloseSession, &proto.Empty{}
 	case n < 3:
@@ -76,6 +106,12 @@ func run(t *testing.T, seed int64, steps int) {
 	g := generator{rand.New(rand.NewSource(seed))}
 	w, m := newWorld(t), newModel()
 	m.sessions[alice], m.sessions[bob] = true, true
+	w.prep.ExtendedTypes = true
+	w.prep.EnforceQuota, m.enforce = seed%2 == 0, seed%2 == 0
+	for _, path := range []string{"/zookeeper/quota/a", "/zookeeper/quota/a/x", "/zookeeper/quota/b"} {
+		w.must(path)
+		m.do(moment{zxid: int64(w.zxid), now: w.now, session: alice}, proto.OpCreate2, mkCreate(path, 0))
+	}
 	depth := g.Intn(20)
 	var want []Result
 	apply := func() {
@@ -116,6 +152,9 @@ func run(t *testing.T, seed int64, steps int) {
 		if g.Intn(40) == 0 {
 			reload(t, w)
 		}
+		if len(w.pending) == 0 {
+			compareDue(t, seed, w, m)
+		}
 	}
 	for len(w.pending) > 0 {
 		apply()
@@ -124,6 +163,7 @@ func run(t *testing.T, seed int64, steps int) {
 	require.Empty(t, w.prep.nodes)
 	require.Empty(t, w.prep.created)
 	require.Empty(t, w.prep.sessions)
+	require.Empty(t, w.prep.usage)
 	compare(t, seed, w.tree, m)
 }
 
@@ -136,9 +176,22 @@ func reload(t *testing.T, w *world) {
 	require.Equal(t, size, w.tree.Bytes())
 }
 
+// compareDue compares what is to be reaped, looked for in small portions.
+func compareDue(t *testing.T, seed int64, w *world, m *model) {
+	got, rule := []string{}, Reap{NowMillis: w.now, NeverUsedMillis: 50 * (w.now % 2)}
+	for next := w.tree.MortalCount(); next > 0; {
+		next, got = w.tree.Due(rule, next, 2, got)
+	}
+	want := m.due(rule.NowMillis, rule.NeverUsedMillis)
+	require.ElementsMatch(t, want, got, "seed %d", seed)
+	for _, path := range want {
+		require.True(t, w.tree.IsDue(rule, path))
+	}
+}
+
 func compare(t *testing.T, seed int64, tree *Tree, m *model) {
 	require.Equal(t, len(m.nodes), tree.NodeCount(), "seed %d", seed)
-	size, ephemerals := int64(0), 0
+	size, ephemerals, containers, ttls := int64(0), 0, 0, 0
 	for path, want := range m.nodes {
 		n, ok := tree.Node(path)
 		require.True(t, ok, "seed %d: %s", seed, path)
@@ -147,6 +200,14 @@ func compare(t *testing.T, seed int64, tree *Tree, m *model) {
 		require.Equal(t, want.acl, n.ACL(), "seed %d: %s", seed, path)
 		require.ElementsMatch(t, m.children(path), n.Children())
 		size += int64(len(path) + len(want.data))
+		require.Equal(t, want.container, n.Container())
+		require.Equal(t, want.ttl, n.TTLMillis())
+		if want.container {
+			containers++
+		}
+		if want.ttl > 0 {
+			ttls++
+		}
 		if want.owner != 0 {
 			ephemerals++
 			require.True(t, slices.Contains(tree.Ephemerals(want.owner), path))
@@ -154,6 +215,15 @@ func compare(t *testing.T, seed int64, tree *Tree, m *model) {
 	}
 	require.Equal(t, size, tree.Bytes(), "seed %d", seed)
 	require.Equal(t, ephemerals, tree.EphemeralCount(), "seed %d", seed)
+	require.Equal(t, []int{containers, ttls}, []int{tree.ContainerCount(), tree.TTLCount()}, "seed %d", seed)
+	require.Len(t, tree.Quotas(), len(m.quotas()), "seed %d", seed)
+	quotaNodes := 0
+	for path := range m.nodes {
+		if strings.HasSuffix(path, "/zookeeper_limits") || strings.HasSuffix(path, "/zookeeper_stats") {
+			quotaNodes++
+		}
+	}
+	require.Equal(t, quotaNodes == 0, tree.quotas.size == 0 && len(tree.quotas.root.below) == 0, "seed %d: the trie", seed)
 	require.Equal(t, len(m.sessions), tree.SessionCount(), "seed %d", seed)
 }
 

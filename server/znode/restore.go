@@ -27,7 +27,7 @@ func (t *Tree) Restore(r io.Reader) error {
 		acls:       newACLTable(),
 		sessions:   map[int64]int32{},
 		ephemerals: map[int64]map[string]struct{}{},
-		lenient:    t.lenient,
+		lenient:    t.lenient, emulate353: t.emulate353,
 	}
 	in.sessions(fresh)
 	keys := in.acls(fresh)
@@ -41,6 +41,7 @@ func (t *Tree) Restore(r io.Reader) error {
 		return fmt.Errorf("restore znodes, at byte %d: %w", in.n, in.err)
 	}
 	fresh.addReserved()
+	fresh.recountAll()
 	*t = *fresh
 	return nil
 }
@@ -235,6 +236,9 @@ func (s *snapshotReader) node(t *Tree, keys map[int64][]proto.ACL) *node {
 	n.czxid, n.mzxid, n.ctime, n.mtime = s.long(), s.long(), s.long(), s.long()
 	n.version, n.ccount, n.aversion = s.int(), s.int(), s.int()
 	n.owner, n.pzxid = s.long(), s.long()
+	if _, session := t.sessions[n.owner]; t.emulate353 && !session {
+		n.owner = from353(n.owner)
+	}
 	if s.err != nil {
 		return n
 	}

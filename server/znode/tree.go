@@ -21,11 +21,14 @@ type Tree struct {
 	sessions       map[int64]int32 // id → timeout in ms
 	sessionsShared bool            // a snapshot has sessions: copy before writing
 	ephemerals     map[int64]map[string]struct{}
+	mortals        mortals
+	quotas         quotas
 
 	nodes, containers int
 	ephemeralCount    int
 	bytes             int64 // of paths and data
 	lenient           bool
+	emulate353        bool
 }
 
 // NewTree returns the tree of an empty server: the four reserved nodes, no
@@ -141,8 +144,14 @@ func (t *Tree) attach(parent *node, path, name string, n *node) {
 	parent.children.put(strings.Clone(name), n)
 	t.nodes++
 	t.bytes += int64(len(path) + len(n.data))
+	if mortal(n.owner) {
+		t.mortals.add(path)
+	}
 	if n.owner == containerOwner {
 		t.containers++
+	}
+	if subtree, name, ok := quotaNode(path); ok {
+		t.quotas.note(subtree, name, true)
 	}
 	if s := sessionOwner(n.owner); s != 0 {
 		if t.ephemerals[s] == nil {
@@ -163,8 +172,14 @@ func (t *Tree) detach(parent *node, path, name string, n *node) {
 	t.acls.give(n.acl)
 	t.nodes--
 	t.bytes -= int64(len(path) + len(n.data))
+	if mortal(n.owner) {
+		t.mortals.remove(path)
+	}
 	if n.owner == containerOwner {
 		t.containers--
+	}
+	if subtree, name, ok := quotaNode(path); ok {
+		t.quotas.note(subtree, name, false)
 	}
 	if s := sessionOwner(n.owner); s != 0 {
 		delete(t.ephemerals[s], path)
