@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/quorate/quorate/ensemble"
 	"github.com/quorate/quorate/server/lf"
 	"github.com/quorate/quorate/server/metric"
+	"github.com/quorate/quorate/server/znode"
 )
 
 // Config says how a Server treats its clients. The zero value works; a field
@@ -121,6 +123,22 @@ type Config struct {
 	// ContainerNeverUsedMax is how long a container may wait for its first child;
 	// default 0, for ever.
 	ContainerNeverUsedMax time.Duration
+	// SASL is how clients may authenticate by SASL; nil is not at all. That the
+	// identities count in ACLs is up to Policy.
+	SASL *SASL
+	// EnforceAuth are the schemes of which a client must have an identity before it
+	// is answered anything else; default none. Zoo.cfg enforce.auth.enabled and
+	// enforce.auth.schemes, or sessionRequireClientSASLAuth.
+	EnforceAuth []string
+	// EnsembleAuth lets clients say by the scheme ensemble which ensemble they want
+	// to talk to; who wants none of EnsembleNames is closed, unless that is nil.
+	// Zoo.cfg ensembleAuthName, with ZooKeeper's EnsembleAuthenticationProvider.
+	EnsembleAuth  bool
+	EnsembleNames []string
+	// HandshakesMax limits the connections whose TLS handshake is under way;
+	// default 1000. One too many is closed at once. Zoo.cfg
+	// netty.server.outstandingHandshake.limit.
+	HandshakesMax int
 
 	// Secret makes session passwords, zoo.cfg session.secret; all servers of an
 	// ensemble must have the same. The default is derived from the name of the ensemble, so that it
@@ -134,6 +152,9 @@ type Config struct {
 	// Time tells the time of day, which goes into transactions and new session
 	// ids; nil means time.Now.
 	Time func() time.Time
+
+	// Rand is where nonces come from; nil means crypto/rand. Any goroutine calls it.
+	Rand io.Reader
 
 	// Logger is where the log goes; nil means slog.Default().
 	Logger *slog.Logger
@@ -227,6 +248,7 @@ func (c Config) withDefaults() Config {
 	c.ConnectionThrottle.setDefaults()
 	setInt(&c.OutputBytesMax, 64<<20)
 	setInt(&c.WatchesMax, 1_000_000)
+	setInt(&c.HandshakesMax, 1000)
 	if c.Whitelist == nil {
 		c.Whitelist = []string{"ruok", "srvr", "stat", "mntr", "conf", "cons", "isro", "memb", "dgst"}
 	}
@@ -247,6 +269,21 @@ func (c Config) withDefaults() Config {
 		c.Metrics = metric.New()
 	}
 	return c
+}
+
+// offers reports whether a client can get an identity of the scheme.
+func (c *Config) offers(scheme string) bool {
+	switch scheme {
+	case znode.SchemeIP:
+		return true
+	case znode.SchemeDigest:
+		return !c.Policy.NoDigest
+	case znode.SchemeX509:
+		return c.Policy.X509
+	case znode.SchemeSASL:
+		return c.SASL != nil
+	}
+	return false
 }
 
 // Validate returns everything that is wrong with the config, joined.
@@ -272,6 +309,11 @@ func (c Config) Validate() error {
 	if err := c.Policy.Validate(); err != nil {
 		fault("server: Policy: %w", err)
 	}
+	for _, scheme := range c.EnforceAuth {
+		if !c.offers(scheme) {
+			fault("server: EnforceAuth names %q, by which no client can authenticate", scheme)
+		}
+	}
 	count("JuteMaxBuffer", c.JuteMaxBuffer)
 	count("GlobalOutstandingLimit", c.GlobalOutstandingLimit)
 	count("LargeRequestThreshold", c.LargeRequestThreshold)
@@ -284,6 +326,7 @@ func (c Config) Validate() error {
 	if c.ExtendedTypes && c.Self > extendedTypesIDMax {
 		fault("server: ExtendedTypes and an id of %d do not go together; want at most %d", c.Self, extendedTypesIDMax)
 	}
+	count("HandshakesMax", c.HandshakesMax)
 	count("Workers", c.Workers)
 	count("Sets", c.Sets)
 	if len(faults) == 0 {

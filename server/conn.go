@@ -9,6 +9,7 @@ import (
 
 	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/server/proto"
+	"github.com/quorate/quorate/server/sasl"
 	"github.com/quorate/quorate/server/znode"
 )
 
@@ -86,14 +87,16 @@ type Conn struct {
 	flushing bool    // Wire.Flush was called, and Output has not yet had nothing
 	endSent  bool    // Output has ended the stream
 
-	session  int64
-	timeout  time.Duration
-	local    bool       // the session is known to this server only
-	readOnly bool       // there is no quorum, and the client knows it
-	hasRO    bool       // the client sent the readOnly byte
-	ids      []proto.ID // replaced as a whole, never written to
-	idsBytes []byte     // ids encoded, likewise
-	stats    connStats
+	session   int64
+	timeout   time.Duration
+	local     bool         // the session is known to this server only
+	readOnly  bool         // there is no quorum, and the client knows it
+	hasRO     bool         // the client sent the readOnly byte
+	ids       []proto.ID   // replaced as a whole, never written to
+	idsBytes  []byte       // ids encoded, likewise
+	digest    *sasl.Digest // of the goroutine that calls Serve
+	encrypted bool
+	stats     connStats
 
 	unwatched bool          // guarded by Server.watchMu: takes no watches any more
 	shipped   time.Duration // guarded by Server.mu: what of heard the leader was told
@@ -190,7 +193,7 @@ func (c *Conn) runnable() bool {
 // c.mu is held.
 func (c *Conn) forQuorum(op proto.OpCode) bool {
 	switch {
-	case c.readOnly, op == proto.OpCloseSession && c.local:
+	case c.readOnly, op == proto.OpCloseSession && c.local, !c.admitted(op):
 		return false
 	}
 	return op == proto.OpSync || op.Write() && op.FromClient()

@@ -24,6 +24,8 @@ func (c *Conn) Serve() (again bool) {
 // dispatch begins one request of an open connection.
 func (c *Conn) dispatch(in incoming, h proto.RequestHeader) {
 	switch {
+	case !c.admitted(h.Op):
+		c.turnAway(in, h)
 	case !h.Op.FromClient():
 		c.answer(in, proto.ReplyHeader{Xid: h.Xid, Zxid: -1, Err: proto.ErrUnimplemented}, last, nil)
 	case h.Op == proto.OpCloseSession && c.isLocal():
@@ -36,8 +38,8 @@ func (c *Conn) dispatch(in incoming, h proto.RequestHeader) {
 		c.sync(in, h)
 	case h.Op == proto.OpAuth:
 		c.auth(in, h)
-	case h.Op == proto.OpSASL: // not configured
-		c.answer(in, proto.ReplyHeader{Xid: h.Xid}, 0, &proto.SASLReply{})
+	case h.Op == proto.OpSASL:
+		c.sasl(in, h)
 	case h.Op == proto.OpPing:
 		c.answer(in, proto.ReplyHeader{Xid: proto.XidPing, Zxid: c.s.zxid.Load()}, 0, nil)
 	default:
@@ -113,49 +115,4 @@ func (c *Conn) sync(in incoming, h proto.RequestHeader) {
 		}
 		c.answer(in, proto.ReplyHeader{Xid: h.Xid, Zxid: c.s.zxid.Load()}, committed, &proto.PathReply{Path: req.Path})
 	})
-}
-
-// auth adds identities to the connection. The answer keeps its place among the
-// others: kazoo takes whatever comes at that place for it.
-func (c *Conn) auth(in incoming, h proto.RequestHeader) {
-	var req proto.AuthRequest
-	if err := proto.Unmarshal(in.frame[requestHeaderBytes:], &req); err != nil {
-		c.drop(in, 0)
-		c.finish("auth: " + err.Error())
-		return
-	}
-	ids, code := c.s.cfg.Policy.Authenticate(req.Scheme, req.Auth, c.remote.Addr())
-	if code == proto.OK && !c.addIDs(ids) {
-		code = proto.ErrAuthFailed
-	}
-	head := proto.ReplyHeader{Xid: h.Xid, Err: code}
-	how := answerKind(0)
-	if code != proto.OK {
-		how = last
-		c.s.stats.authFailed.Add(1)
-		c.s.log.Warn("authentication failed; closing the connection", "remote", c.remote, "scheme", req.Scheme, "err", code)
-	}
-	c.answer(in, head, how, nil)
-}
-
-// addIDs adds identities that the connection does not have yet. It reports false
-// if they are too many.
-func (c *Conn) addIDs(ids []proto.ID) bool {
-	have := append([]proto.ID(nil), c.ids...)
-next:
-	for _, id := range ids {
-		for _, old := range have {
-			if id == old {
-				continue next
-			}
-		}
-		have = append(have, id)
-	}
-	if len(have) > authIDsMax || len(encodeIDs(have)) > authIDsBytesMax {
-		return false
-	}
-	c.mu.Lock()
-	c.setIDs(have)
-	c.mu.Unlock()
-	return true
 }

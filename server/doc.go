@@ -53,6 +53,16 @@
 // in crowds, those that have a session do not wait behind all that want one
 // (creations.go), and there may be fewer let in (throttle.go).
 //
+// # Who the client is
+//
+// A connection has identities, which go with each of its writes to the leader: its
+// address, and what the client adds by auth (a password) and by sasl (DIGEST-MD5,
+// package sasl), both in auth.go. A TLS client that showed a certificate has its
+// subject from the beginning: [Secure] makes a TLS port of a listener (secure.go), and
+// [Conn.Encrypted] tells the connection. [Config].EnforceAuth turns everybody away
+// who has none of certain schemes. What identities are allowed is up to
+// [Config].Policy.
+//
 // # Closing
 //
 // A connection is closed in good order: what is queued is written, a FIN
@@ -73,7 +83,7 @@
 //
 // Whoever calls them himself drives the server by hand, the very same code without
 // goroutine, socket or timer: a simulator does, and the example of [Server.Open].
-// With [Config].Clock and Time given, nothing but the calls has an influence then:
+// With [Config].Clock, Time and Rand given, nothing but the calls has an influence then:
 // the same calls, by one goroutine, give the same bytes, and the same calls of
 // Wire, Quorum and Trace in the same order. No map's order can be seen. (What the
 // words envi and mntr tell of the process is an exception.) Such a server needs no
@@ -83,6 +93,6 @@
 //
 // Length of a frame, requests and bytes in work of one connection, requests and
 // bytes of large requests in work of all, bytes waiting to be written, connections
-// of one address and of all, connects in a time, sessions being created, watches
-// and identities of one connection: see [Config] and the constants beside it.
+// of one address and of all, connects in a time, TLS handshakes under way, sessions
+// being created, watches and identities of one connection: see [Config] and the constants beside it.
 package server

@@ -18,12 +18,12 @@ type front struct {
 	tasks sync.WaitGroup // sockets
 }
 
-// Run accepts and serves clients on ln until ctx ends or ln fails, and returns
-// when all connections are closed: nil after the end of ctx. It closes ln. A
-// server runs once.
-func (s *Server) Run(ctx context.Context, ln net.Listener) error {
+// Run accepts and serves clients on all of the listeners until ctx ends or one of
+// them fails, and returns when all connections are closed: nil after the end of
+// ctx. It closes the listeners. Those for TLS come from Secure. A server runs once.
+func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	if s.quorum == nil {
-		_ = ln.Close()
+		closeAll(listeners)
 		return ErrNoQuorum
 	}
 	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
@@ -39,16 +39,34 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		stopAccepting()
 	})
 	wg.Go(func() { f.housekeeping(accepting) })
-	unlisten := context.AfterFunc(accepting, func() { _ = ln.Close() })
-	acceptErr := f.accept(accepting, ln)
-	stopAccepting()
-	if unlisten() {
-		_ = ln.Close()
-	}
+	acceptErr := f.acceptAll(accepting, stopAccepting, listeners)
 	f.drain()
 	stopPool()
 	wg.Wait()
 	return errors.Join(acceptErr, poolErr)
+}
+
+// acceptAll takes connections from all listeners until ctx ends, which it does with
+// stop when one fails. It closes them.
+func (f *front) acceptAll(ctx context.Context, stop func(), listeners []net.Listener) error {
+	errs := make([]error, len(listeners))
+	var wg sync.WaitGroup
+	for i, ln := range listeners {
+		wg.Go(func() {
+			errs[i] = f.accept(ctx, ln)
+			stop()
+		})
+	}
+	<-ctx.Done()
+	closeAll(listeners)
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, ln := range listeners {
+		_ = ln.Close()
+	}
 }
 
 // accept takes connections until ctx ends. Errors that pass, such as too many
@@ -81,14 +99,25 @@ func (f *front) accept(ctx context.Context, ln net.Listener) error {
 
 // join takes in a new connection, or refuses it.
 func (f *front) join(nc net.Conn) {
+	_, secure := nc.(*secureConn)
+	if secure && !f.s.beginHandshake() {
+		_ = nc.Close()
+		return
+	}
 	var k *socket
 	_, ok := f.s.open(remoteOf(nc), func(c *Conn) Wire {
 		k = attach(c, nc, f.pool, &f.tasks)
 		return k
 	})
 	if !ok {
+		if secure {
+			f.s.endHandshake()
+		}
 		_ = nc.Close()
 		return
+	}
+	if !secure {
+		f.s.countPlain(k.c.remote)
 	}
 	go k.read()
 }

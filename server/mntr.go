@@ -78,9 +78,9 @@ func (s *Server) gauges(put func(name string, value any)) {
 	put("last_client_response_size", r.LastReplyBytes)
 	put("max_client_response_size", r.HighReplyBytes)
 	put("min_client_response_size", r.LowReplyBytes)
-	n("outstanding_tls_handshake", 0)
-	n("non_mtls_remote_conn_count", 0)
-	n("non_mtls_local_conn_count", 0)
+	put("outstanding_tls_handshake", s.handshakes.underWay.Load())
+	put("non_mtls_remote_conn_count", s.handshakes.plainRemote.Load())
+	put("non_mtls_local_conn_count", s.handshakes.plainLocal.Load())
 	if len(view.Members()) > 1 {
 		n("quorum_size", len(view.Voters()))
 	}

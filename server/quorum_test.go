@@ -51,8 +51,9 @@ type memberFake struct {
 	stop func()
 }
 
-// newEnsemble starts n servers, the last of which leads.
-func newEnsemble(t testing.TB, n int, cfg Config) *ensembleFake {
+// newEnsemble starts n servers, the last of which leads. The first one also listens
+// on more.
+func newEnsemble(t testing.TB, n int, cfg Config, more ...net.Listener) *ensembleFake {
 	t.Helper()
 	e := &ensembleFake{t: t, done: make(chan struct{})}
 	e.wake = sync.NewCond(&e.mu)
@@ -72,7 +73,9 @@ func newEnsemble(t testing.TB, n int, cfg Config) *ensembleFake {
 		m.addr = ln.Addr().String()
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
-		go func() { ended <- m.s.Run(ctx, ln) }()
+		listeners := append([]net.Listener{ln}, more...)
+		more = nil
+		go func() { ended <- m.s.Run(ctx, listeners...) }()
 		m.stop = sync.OnceFunc(func() { cancel(); require.NoError(t, <-ended) })
 	}
 	e.over.Go(e.run)

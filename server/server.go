@@ -45,6 +45,7 @@ type Server struct {
 	traceMask      atomic.Int64
 	ledSince       atomic.Pointer[time.Duration] // nil unless leading
 	digests        digestLog
+	handshakes     handshakes
 
 	state    sync.RWMutex // read: look at the tree, prepare; write: apply a transaction
 	tree     *znode.Tree

@@ -73,6 +73,9 @@ func (k *socket) release() {
 // reads on, so that the client sees a FIN and not a reset.
 func (k *socket) read() {
 	defer k.release()
+	if nc, ok := k.nc.(*secureConn); ok {
+		k.shake(nc)
+	}
 	for {
 		for k.c.crowded() {
 			<-k.room

@@ -59,7 +59,8 @@ func AppendFrame(buf []byte, r Record) []byte {
 func AppendReply(buf []byte, h ReplyHeader, body Record) []byte {
 	return appendFrame(buf, func(e *jute.Encoder) {
 		h.Encode(e)
-		if body != nil && h.Err == OK {
+		_, sasl := body.(*SASLReply) // the only record that a failure has, too
+		if body != nil && (h.Err == OK || sasl) {
 			body.Encode(e)
 		}
 	})
