@@ -41,8 +41,9 @@ func decodeIDs(d *jute.Decoder) []ID {
 type ACL struct {
 	Perms int32
 	ID    ID
-	// Malformed says that the scheme or the id was null on the wire. Such a
-	// list is refused with [ErrInvalidACL] and never stored.
+	// Malformed says that the scheme or the id was null on the wire, but for
+	// the id of scheme auth, which means nothing: kazoo sends its empty strings
+	// as null. Such a list is refused with [ErrInvalidACL] and never stored.
 	Malformed bool
 }
 
@@ -66,7 +67,7 @@ func (r *ACL) Decode(d *jute.Decoder) {
 	*r = ACL{Perms: d.Int()}
 	scheme, ok1 := d.NullableString()
 	id, ok2 := d.NullableString()
-	if r.Malformed = !ok1 || !ok2; !r.Malformed {
+	if r.Malformed = !ok1 || !ok2 && scheme != "auth"; !r.Malformed {
 		r.ID = ID{scheme, id}
 	}
 }

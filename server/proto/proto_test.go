@@ -247,6 +247,14 @@ func TestACL_NullSchemeOrIDIsMalformedAndNotUndecodable(t *testing.T) {
 	assert.True(t, rec.(*proto.CreateRequest).ACL[0].Malformed)
 }
 
+// kazoo sends the empty id of scheme auth as null.
+func TestACL_NullIDOfSchemeAuthIsEmpty(t *testing.T) {
+	body := unhex(t, "00000002 2f61 ffffffff 00000001 0000001f 00000004 61757468 ffffffff 00000000")
+	rec, err := proto.DecodeRequest(proto.OpCreate, body)
+	require.NoError(t, err)
+	assert.Equal(t, []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "auth"}}}, rec.(*proto.CreateRequest).ACL)
+}
+
 func txns() map[proto.OpCode]proto.Record {
 	create := &proto.CreateTxn{Path: "/a", Data: []byte("d"), ACL: acls, Ephemeral: true, ParentCVersion: 3}
 	return map[proto.OpCode]proto.Record{
