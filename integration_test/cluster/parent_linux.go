@@ -2,7 +2,7 @@ package cluster
 
 import "syscall"
 
-// dieWithParent has the kernel kill a child whose parent has died.
-func dieWithParent() *syscall.SysProcAttr {
+// DieWithParent has the kernel kill a child whose parent has died.
+func DieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }

@@ -4,4 +4,4 @@ package cluster
 
 import "syscall"
 
-func dieWithParent() *syscall.SysProcAttr { return nil }
+func DieWithParent() *syscall.SysProcAttr { return nil }

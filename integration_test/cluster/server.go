@@ -113,7 +113,7 @@ func (s *Server) Wipe() error {
 func (s *Server) command() *exec.Cmd {
 	if s.Kind == ZooKeeper {
 		return exec.Command("java", "-Xmx512m", "-Dzookeeper.snapshot.trust.empty=true",
-			"-cp", zooKeeperClassPath, "org.apache.zookeeper.server.quorum.QuorumPeerMain", s.ConfigPath())
+			"-cp", ZooKeeperClassPath, "org.apache.zookeeper.server.quorum.QuorumPeerMain", s.ConfigPath())
 	}
 	return exec.Command(s.Binary, "server", s.ConfigPath())
 }
@@ -130,7 +130,7 @@ func (s *Server) Start() error {
 	defer log.Close()
 	cmd := s.command()
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, log, log
-	cmd.SysProcAttr = dieWithParent()
+	cmd.SysProcAttr = DieWithParent()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start server %d: %w", s.ID, err)
 	}

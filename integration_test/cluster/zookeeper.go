@@ -6,12 +6,12 @@ import (
 	"os/exec"
 )
 
-// The jars of Debian's packages zookeeper and libslf4j-java; the first one's
-// manifest names all it needs. The second lets the servers log to stderr.
-const (
-	zooKeeperJar       = "/usr/share/java/zookeeper.jar"
-	zooKeeperClassPath = zooKeeperJar + ":/usr/share/java/slf4j-simple.jar"
-)
+// zooKeeperJar is of Debian's package zookeeper; its manifest names all it needs.
+const zooKeeperJar = "/usr/share/java/zookeeper.jar"
+
+// ZooKeeperClassPath is what a java that runs a server needs. The second jar, of
+// Debian's libslf4j-java, lets the servers log to stderr.
+const ZooKeeperClassPath = zooKeeperJar + ":/usr/share/java/slf4j-simple.jar"
 
 // ZooKeeperInstalled returns nil if this machine can run a cluster of kind
 // ZooKeeper, and otherwise what is missing.
