@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
@@ -37,6 +38,9 @@ func newClient(w *world, id int) *client {
 	return c
 }
 
+// address is the client's, on all its connections.
+func (c *client) address() netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(c.id)}) }
+
 func (c *client) some(d time.Duration) time.Duration { return time.Duration(c.rng.Int64N(int64(d))) }
 
 // begin connects, and goes on for ever.
@@ -63,7 +67,7 @@ func (c *client) connect() {
 	w.order++
 	record := &check.Conn{
 		Client: c.id, Conn: w.conns, Server: h.id, Asked: c.session, Seen: c.seen, TimeoutMs: c.timeout,
-		Opened: w.order, OpenedAt: w.now,
+		Opened: w.order, OpenedAt: w.now, Address: c.address().String(),
 	}
 	conn := &clientConn{client: c, record: record, server: p, open: true, sent: w.now, heard: w.now}
 	conn.wire = p.service.accept(conn)

@@ -172,9 +172,15 @@ func (cc *clientConn) connected(frame []byte) {
 	}
 	c.session, c.password = r.SessionID, r.Password
 	cc.ready = true
-	c.gen.authed = false
-	if body, code := c.watches.again(c.seen); body != nil {
-		cc.request(code, body)
+	if !c.manual {
+		c.gen.introduceAgain(cc)
+	}
+	for _, r := range c.watches.again(c.seen, c.rng.IntN(2)*pathsAtOnce) {
+		code := proto.OpSetWatches
+		if r.Extended {
+			code = proto.OpSetWatches2
+		}
+		cc.request(code, r)
 	}
 	w.report.Connects++
 	if !c.manual && c.rng.IntN(25) == 0 { // loses it at once, before everybody knows of the session
@@ -258,6 +264,8 @@ func newReply(op proto.OpCode) proto.Record {
 		return &proto.IntReply{}
 	case proto.OpWhoAmI:
 		return &proto.WhoAmIReply{}
+	case proto.OpSASL:
+		return &proto.SASLReply{}
 	}
 	return nil
 }
@@ -302,8 +310,11 @@ func (cc *clientConn) finish() {
 			return
 		}
 		pause := 200 * time.Millisecond
-		if c.rng.IntN(4) == 0 {
+		switch c.rng.IntN(8) {
+		case 0, 1:
 			pause = time.Millisecond
+		case 2, 3: // much may happen meanwhile to what it watches
+			pause = second
 		}
 		w.after(c.some(pause), c.connect)
 	}

@@ -102,7 +102,7 @@ type wire struct {
 // accept opens a connection for a client.
 func (s *service) accept(c *clientConn) *wire {
 	w := &wire{s: s, client: c}
-	remote := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(c.client.id)}), uint16(c.record.Conn))
+	remote := netip.AddrPortFrom(c.client.address(), uint16(c.record.Conn))
 	conn, ok := s.server.Open(remote, w)
 	if !ok {
 		return nil

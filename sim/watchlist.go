@@ -90,19 +90,31 @@ func (l *watchList) fired(t proto.EventType, path string) {
 	}
 }
 
-// again returns the request that arms the watches on a new connection; nil if
-// there are none.
-func (l *watchList) again(seen ensemble.Zxid) (proto.Record, proto.OpCode) {
-	r := &proto.SetWatchesRequest{
-		RelativeZxid: int64(seen),
-		Data:         slices.Clone(l.data), Exist: slices.Clone(l.exist), Child: slices.Clone(l.child),
+// pathsAtOnce is how many paths a client that splits its lists puts into one
+// setWatches. Real ones split at 128 KiB, which no simulated client fills.
+const pathsAtOnce = 3
+
+// paths returns all that are watched, in a fixed order; one may stand twice.
+func (l *watchList) paths() []string {
+	return slices.Concat(l.data, l.exist, l.child, l.persistent, l.recursive)
+}
+
+// again returns the requests that arm the watches on a new connection, with that
+// many paths in each; 0 is any number.
+func (l *watchList) again(seen ensemble.Zxid, atOnce int) (all []*proto.SetWatchesRequest) {
+	var r *proto.SetWatchesRequest
+	n := 0
+	for i, list := range [][]string{l.data, l.exist, l.child, l.persistent, l.recursive} {
+		for _, path := range list {
+			if r == nil || n == atOnce && atOnce > 0 {
+				r, n = &proto.SetWatchesRequest{RelativeZxid: int64(seen)}, 0
+				all = append(all, r)
+			}
+			n++
+			to := []*[]string{&r.Data, &r.Exist, &r.Child, &r.Persistent, &r.PersistentRecursive}[i]
+			*to = append(*to, path)
+			r.Extended = r.Extended || i >= 3
+		}
 	}
-	switch {
-	case len(l.persistent)+len(l.recursive) > 0:
-		r.Extended, r.Persistent, r.PersistentRecursive = true, slices.Clone(l.persistent), slices.Clone(l.recursive)
-		return r, proto.OpSetWatches2
-	case len(l.data)+len(l.exist)+len(l.child) > 0:
-		return r, proto.OpSetWatches
-	}
-	return nil, 0
+	return all
 }

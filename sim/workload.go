@@ -15,7 +15,7 @@ type workload struct {
 	rng      *rand.Rand
 	written  int
 	versions [8]int32 // seen last, of the paths that share a place
-	authed   bool
+	users    []string // whom it shows to be on each connection, with their passwords
 }
 
 // parents have children with few names and with sequence numbers.
@@ -23,9 +23,22 @@ var parents = [...]string{"/a", "/b", "/c", "/q"}
 
 var names = [...]string{"x", "y", "z"}
 
+// oddities are paths that are special, or none; some are fine for one request and
+// not for another.
+var oddities = [...]string{
+	"/", "", "/zookeeper", "/zookeeper/config", "/zookeeper/quota", "/a/", "a", "/a//x", "/a/../b", "/none/x", "/a\x00", "/b/\u0085", "/a/x/y/z",
+}
+
 func (g *workload) path() string {
 	p := parents[g.rng.IntN(len(parents))]
-	if g.rng.IntN(10) < 6 {
+	n := g.rng.IntN(100)
+	if n == 0 {
+		return oddities[g.rng.IntN(len(oddities))]
+	}
+	if n < 62 {
+		p += "/" + names[g.rng.IntN(len(names))]
+	}
+	if n < 5 {
 		p += "/" + names[g.rng.IntN(len(names))]
 	}
 	return p
@@ -76,12 +89,32 @@ func (g *workload) data() []byte {
 	return data
 }
 
+// lists are ACLs. Whoever has changed his address or proves nothing may be kept
+// from reading, but anybody may delete, so that no path is lost for good.
+var lists = func() (all [][]proto.ACL) {
+	const rest = proto.PermCreate | proto.PermDelete | proto.PermAdmin
+	anyone := proto.ID{Scheme: "world", ID: "anyone"}
+	list := func(perms int32, scheme, id string) []proto.ACL {
+		return []proto.ACL{{Perms: perms, ID: proto.ID{Scheme: scheme, ID: id}}, {Perms: rest, ID: anyone}}
+	}
+	return [][]proto.ACL{
+		{{Perms: proto.PermRead | proto.PermDelete | proto.PermAdmin, ID: anyone}},
+		list(proto.PermRead|proto.PermWrite, "ip", "10.0.0.1"),
+		list(proto.PermRead, "ip", "10.0.0.2/31"),
+		list(proto.PermAll, "ip", "10.1.0.0/16"),
+		list(proto.PermRead, "auth", ""),
+		list(proto.PermAll, "auth", ""),
+		// And some that are none.
+		nil, list(proto.PermAll, "world", "me"), list(proto.PermAll, "ip", "10.0.0.1/40"), list(proto.PermAll, "digest", "nobody"), list(proto.PermAll, "nothing", ""),
+	}
+}()
+
 func (g *workload) acl() []proto.ACL {
-	if g.authed && g.rng.IntN(12) == 0 {
+	if len(g.users) > 0 && g.rng.IntN(12) == 0 {
 		return []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "auth"}}}
 	}
-	if g.rng.IntN(40) == 0 {
-		return []proto.ACL{{Perms: proto.PermRead | proto.PermDelete | proto.PermAdmin, ID: proto.ID{Scheme: "world", ID: "anyone"}}}
+	if g.rng.IntN(30) == 0 {
+		return lists[g.rng.IntN(len(lists))]
 	}
 	return proto.OpenACL
 }
@@ -99,145 +132,7 @@ func (g *workload) create() *proto.CreateRequest {
 	return r
 }
 
-// step is a kind of request with its weight.
-type step struct {
-	weight int
-	do     func(g *workload, cc *clientConn)
-}
-
-var steps = []step{
-	{22, func(g *workload, cc *clientConn) {
-		code := proto.OpCreate
-		if g.rng.IntN(2) == 0 {
-			code = proto.OpCreate2
-		}
-		cc.request(code, g.create())
-	}},
-	{9, func(g *workload, cc *clientConn) {
-		p := g.path()
-		cc.request(proto.OpDelete, &proto.PathVersionRequest{Path: p, Version: g.version(p)})
-	}},
-	{20, func(g *workload, cc *clientConn) { cc.request(proto.OpSetData, g.set()) }},
-	{16, func(g *workload, cc *clientConn) { g.read(cc, proto.OpGetData) }},
-	{12, func(g *workload, cc *clientConn) { g.read(cc, proto.OpExists) }},
-	{6, func(g *workload, cc *clientConn) { g.read(cc, proto.OpGetChildren) }},
-	{6, func(g *workload, cc *clientConn) { g.read(cc, proto.OpGetChildren2) }},
-	{10, (*workload).multi},
-	{6, func(g *workload, cc *clientConn) {
-		p := g.path()
-		cc.request(proto.OpSync, &proto.PathRequest{Path: p})
-		cc.request(proto.OpGetData, &proto.PathWatchRequest{Path: p})
-	}},
-	{2, func(g *workload, cc *clientConn) { cc.request(proto.OpGetACL, &proto.PathRequest{Path: g.path()}) }},
-	{1, func(g *workload, cc *clientConn) {
-		cc.request(proto.OpSetACL, &proto.SetACLRequest{Path: g.path(), ACL: g.acl(), Version: -1})
-	}},
-	{2, (*workload).addWatch},
-	{2, (*workload).removeWatch},
-	{2, (*workload).multiRead},
-	{1, func(g *workload, cc *clientConn) {
-		cc.request(proto.OpGetEphemerals, &proto.GetEphemeralsRequest{PrefixPath: "/"})
-	}},
-	{1, func(g *workload, cc *clientConn) {
-		cc.request(proto.OpGetAllChildrenNumber, &proto.PathRequest{Path: g.path()})
-	}},
-	{1, func(g *workload, cc *clientConn) { cc.request(proto.OpWhoAmI, nil) }},
-	{1, func(g *workload, cc *clientConn) {
-		g.authed = true
-		cc.request(proto.OpAuth, &proto.AuthRequest{Scheme: "digest", Auth: fmt.Appendf(nil, "user%d:secret", g.c.id%2)})
-	}},
-	{1, (*workload).farewell},
-	{1, func(g *workload, cc *clientConn) { // away without a word, for longer than its session may last
-		if g.rng.IntN(3) == 0 && !g.c.w.healed {
-			g.c.vanish(cc)
-		}
-	}},
-	{2, func(g *workload, cc *clientConn) { // to another server
-		if g.rng.IntN(2) == 0 {
-			cc.close(true)
-		}
-	}},
-}
-
-var stepsWeight = func() int {
-	sum := 0
-	for _, s := range steps {
-		sum += s.weight
-	}
-	return sum
-}()
-
-// next makes a request.
-func (g *workload) next(cc *clientConn) {
-	n := g.rng.IntN(stepsWeight)
-	for _, s := range steps {
-		if n -= s.weight; n < 0 {
-			s.do(g, cc)
-			return
-		}
-	}
-}
-
 func (g *workload) set() *proto.SetDataRequest {
 	p := g.path()
 	return &proto.SetDataRequest{Path: p, Data: g.data(), Version: g.version(p)}
-}
-
-func (g *workload) read(cc *clientConn, code proto.OpCode) {
-	cc.request(code, &proto.PathWatchRequest{Path: g.path(), Watch: g.rng.IntN(5) < 2})
-}
-
-func (g *workload) multi(cc *clientConn) {
-	r := &proto.MultiRequest{}
-	for range 1 + g.rng.IntN(4) {
-		p := g.path()
-		switch g.rng.IntN(5) {
-		case 0, 1:
-			r.Ops = append(r.Ops, proto.MultiOp{Op: proto.OpCreate, Request: g.create()})
-		case 2:
-			r.Ops = append(r.Ops, proto.MultiOp{Op: proto.OpSetData, Request: g.set()})
-		case 3:
-			r.Ops = append(r.Ops, proto.MultiOp{Op: proto.OpDelete, Request: &proto.PathVersionRequest{Path: p, Version: g.version(p)}})
-		default:
-			r.Ops = append(r.Ops, proto.MultiOp{Op: proto.OpCheck, Request: &proto.PathVersionRequest{Path: p, Version: g.version(p)}})
-		}
-	}
-	cc.request(proto.OpMulti, r)
-}
-
-func (g *workload) multiRead(cc *clientConn) {
-	r := &proto.MultiRequest{Reads: true}
-	for range 1 + g.rng.IntN(3) {
-		code := proto.OpGetData
-		if g.rng.IntN(2) == 0 {
-			code = proto.OpGetChildren
-		}
-		r.Ops = append(r.Ops, proto.MultiOp{Op: code, Request: &proto.PathWatchRequest{Path: g.path()}})
-	}
-	cc.request(proto.OpMultiRead, r)
-}
-
-func (g *workload) addWatch(cc *clientConn) {
-	r := &proto.AddWatchRequest{Path: g.path(), Mode: proto.AddWatchPersistent}
-	if g.rng.IntN(2) == 0 {
-		r.Mode = proto.AddWatchPersistentRecursive
-	}
-	cc.request(proto.OpAddWatch, r)
-}
-
-func (g *workload) removeWatch(cc *clientConn) {
-	code := proto.OpRemoveWatches
-	if g.rng.IntN(3) == 0 {
-		code = proto.OpCheckWatches
-	}
-	cc.request(code, &proto.WatchesRequest{Path: g.path(), Type: 1 + g.rng.Int32N(5)})
-}
-
-// farewell ends the session in good order, now and then.
-func (g *workload) farewell(cc *clientConn) {
-	if g.rng.IntN(4) == 0 {
-		g.authed = false
-		cc.request(proto.OpCloseSession, nil)
-		cc.ready = false // nothing comes behind it
-	}
 }

@@ -81,6 +81,7 @@ const (
 	invC7
 	invC8
 	invC9
+	invC10
 	invW1
 	invW2
 	invW3
@@ -107,8 +108,8 @@ const (
 // sessions, clients, watches, reconfiguration, liveness, honesty of the run.
 // The names of those that ZAB's authors and the TLA+ specifications also use are
 // theirs: B1 Integrity, B2 TotalOrder, B3 and B4 PrimaryOrder, B5
-// PrimaryIntegrity, B8 ProcessConsistency, E7 LeaderLogCompleteness. D1, D2, V7
-// and the H are ours.
+// PrimaryIntegrity, B8 ProcessConsistency, E7 LeaderLogCompleteness. D1, D2, C10,
+// V7 and the H are ours.
 var Invariants = [...]Rule{
 	invE1: {"E1", "the accepted and the current epoch of a server never decrease, not by a restart either", ByCluster},
 	invE2: {"E2", "the current epoch is never above the accepted one", ByCluster},
@@ -165,22 +166,23 @@ var Invariants = [...]Rule{
 	invS8: {"S8", "a local session that becomes global leaves nothing dangling", "not: there are no local sessions"},
 	invS9: {"S9", "closing a session always fits into a transaction", "not: no simulated session has ephemerals enough to fill a transaction"},
 
-	invC1: {"C1", "replies come in the order of the requests of a connection", ByWitness},
-	invC2: {"C2", "a client's zxid never goes back, also not at another server", ByWitness},
-	invC3: {"C3", "requests of a connection take effect in the order in which they were sent", ByWitness},
-	invC4: {"C4", "a write that was answered is ordered before one that was sent later", ByWitness},
-	invC5: {"C5", "a read that was answered is ordered before a write that was sent later", ByWitness},
-	invC6: {"C6", "a reply is that of the state at its zxid", ByWitness},
-	invC7: {"C7", "what was acknowledged happened once, what failed did not, what is unknown at most once", ByWitness},
-	invC8: {"C8", "sync returns a state that has everything committed before it was sent", ByWitness},
-	invC9: {"C9", "a read-only server answers no write and does not go back", "not: there is no read-only mode"},
-	invW1: {"W1", "a one-shot watch fires once", ByWitness},
-	invW2: {"W2", "an event tells of a committed change that the client watches", ByWitness},
-	invW3: {"W3", "events come in the order of the changes", ByWitness},
-	invW4: {"W4", "a client hears of a change before it sees the new state", ByWitness},
-	invW5: {"W5", "setWatches fires exactly what changed meanwhile", ByWitness},
-	invW6: {"W6", "a persistent or recursive watch hears of every change once", ByWitness},
-	invW7: {"W7", "a watch that was removed is silent", ByWitness},
+	invC1:  {"C1", "replies come in the order of the requests of a connection", ByWitness},
+	invC2:  {"C2", "a client's zxid never goes back, also not at another server", ByWitness},
+	invC3:  {"C3", "requests of a connection take effect in the order in which they were sent", ByWitness},
+	invC4:  {"C4", "a write that was answered is ordered before one that was sent later", ByWitness},
+	invC5:  {"C5", "a read that was answered is ordered before a write that was sent later", ByWitness},
+	invC6:  {"C6", "a reply is that of the state at its zxid", ByWitness},
+	invC7:  {"C7", "what was acknowledged happened once, what failed did not, what is unknown at most once", ByWitness},
+	invC8:  {"C8", "sync returns a state that has everything committed before it was sent", ByWitness},
+	invC9:  {"C9", "a read-only server answers no write and does not go back", "not: there is no read-only mode"},
+	invC10: {"C10", "a request that ends its connection is the last that is answered on it", ByWitness},
+	invW1:  {"W1", "a one-shot watch fires once", ByWitness},
+	invW2:  {"W2", "an event tells of a committed change that the client watches", ByWitness},
+	invW3:  {"W3", "events come in the order of the changes", ByWitness},
+	invW4:  {"W4", "a client hears of a change before it sees the new state", ByWitness},
+	invW5:  {"W5", "setWatches fires exactly what changed meanwhile", ByWitness},
+	invW6:  {"W6", "a persistent or recursive watch hears of every change once", ByWitness},
+	invW7:  {"W7", "a watch that was removed is silent", ByWitness},
 
 	invR1: {"R1", "one reconfiguration at a time", noReconfig},
 	invR2: {"R2", "a reconfiguration commits by quorums of the old and of the new view", noReconfig},

@@ -47,6 +47,9 @@ type Txn struct {
 type Conn struct {
 	Client, Conn int // Conn counts the connections of all clients, from 1
 	Server       ensemble.ServerID
+	// Address is where the client comes from, IPv4 without a port: that is an
+	// identity, too. Empty: not known, and no ACL is for it.
+	Address string
 	// Asked is the session that the client presented, 0 for a new one, with a
 	// WrongPassword or the right one, and Seen the last zxid that it had seen.
 	Asked         int64

@@ -16,8 +16,8 @@ import (
 // It executes what clients asked for, in the order in which it was committed, and
 // says what must come of it.
 //
-// What it does not know: addresses of clients (an ACL entry of scheme ip matches
-// nobody), quotas, and nodes with a time to live, which the servers refuse.
+// What it does not know: quotas, and nodes with a time to live, which the servers
+// refuse.
 type model struct {
 	nodes map[string]*znode
 	// live are the sessions that exist, over those that did.

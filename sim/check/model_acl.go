@@ -3,6 +3,7 @@ package check
 import (
 	"crypto/sha1"
 	"encoding/base64"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -27,11 +28,55 @@ func permitted(acl []proto.ACL, perm int32, ids []proto.ID) bool {
 		if a.Perms&perm == 0 {
 			continue
 		}
-		if a.ID == (proto.ID{Scheme: "world", ID: "anyone"}) || a.ID.Scheme == "digest" && slices.Contains(ids, a.ID) {
-			return true
+		switch a.ID.Scheme {
+		case "world":
+			if a.ID.ID == "anyone" {
+				return true
+			}
+		case "digest":
+			if slices.Contains(ids, a.ID) {
+				return true
+			}
+		case "ip":
+			if slices.ContainsFunc(ids, func(id proto.ID) bool { return id.Scheme == "ip" && near(id.ID, a.ID.ID) }) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// near reports whether an address lies in what an ACL of scheme ip names: one
+// address, or all that begin with the same bits.
+func near(address, pattern string) bool {
+	if !strings.Contains(pattern, "/") {
+		return address == pattern
+	}
+	prefix, err := netip.ParsePrefix(pattern)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(address)
+	return err == nil && prefix.Contains(addr)
+}
+
+// validAddress reports whether an ACL of scheme ip may have an id. (Both what an
+// address is and what a prefix is, package netip knows better than we.)
+func validAddress(id string) bool {
+	if strings.Contains(id, "/") {
+		_, err := netip.ParsePrefix(id)
+		return err == nil
+	}
+	_, err := netip.ParseAddr(id)
+	return err == nil
+}
+
+// proven returns the identities that somebody has shown. An address is none.
+func proven(ids []proto.ID) []proto.ID {
+	if len(ids) > 0 && ids[0].Scheme == "ip" {
+		return ids[1:]
+	}
+	return ids
 }
 
 // fixedACL returns what is stored of the ACL that a client wrote: scheme auth
@@ -48,13 +93,13 @@ func fixedACL(acl []proto.ACL, ids []proto.ID) (fixed []proto.ACL, ok bool) {
 		case a.Malformed:
 			return nil, false
 		case a.ID.Scheme == "auth":
-			if len(ids) == 0 {
+			if len(proven(ids)) == 0 {
 				return nil, false
 			}
-			for _, id := range ids {
+			for _, id := range proven(ids) {
 				add(a.Perms, id)
 			}
-		case a.ID == proto.ID{Scheme: "world", ID: "anyone"}, a.ID.Scheme == "ip", a.ID.Scheme == "digest" && userAndHash(a.ID.ID):
+		case a.ID == proto.ID{Scheme: "world", ID: "anyone"}, a.ID.Scheme == "ip" && validAddress(a.ID.ID), a.ID.Scheme == "digest" && userAndHash(a.ID.ID):
 			add(a.Perms, a.ID)
 		default:
 			return nil, false

@@ -68,11 +68,13 @@ func covers(above, path string) bool {
 // staying reports whether a persistent watch is on the path of an event, and was
 // never taken away.
 func staying(x *tamperer, l *line, n *Notice) bool {
-	keeps := !slices.ContainsFunc(l.ops, func(i int) bool {
-		code := x.h.Ops[i].Code
-		return code == proto.OpRemoveWatches || code == proto.OpAuth
-	})
-	return keeps && x.adds(l, n, func(r *proto.AddWatchRequest) bool { return r.Path == n.Path && r.Mode == proto.AddWatchPersistent })
+	proves := slices.ContainsFunc(l.ops, func(i int) bool { return x.h.Ops[i].Code == proto.OpAuth })
+	return !proves && !x.removes(l) && x.adds(l, n, func(r *proto.AddWatchRequest) bool { return r.Path == n.Path && r.Mode == proto.AddWatchPersistent })
+}
+
+// removes reports whether a connection has removed any watch.
+func (x *tamperer) removes(l *line) bool {
+	return slices.ContainsFunc(l.ops, func(i int) bool { return x.h.Ops[i].Code == proto.OpRemoveWatches })
 }
 
 // adds reports whether a connection had a watch of a kind added before an event.

@@ -144,7 +144,7 @@ var watchTamperings = []tampering{
 	}},
 	{"a recursive watch hears of a list of children", invW6, func(x *tamperer) bool {
 		n, _, ok := chooseEvent(x, func(x *tamperer, l *line, n *Notice) bool {
-			return n.Type == proto.EventNodeCreated && !x.listens(l, parentOf(n.Path)) && x.adds(l, n, func(r *proto.AddWatchRequest) bool {
+			return n.Type == proto.EventNodeCreated && !x.listens(l, parentOf(n.Path)) && !x.removes(l) && x.adds(l, n, func(r *proto.AddWatchRequest) bool {
 				return r.Mode == proto.AddWatchPersistentRecursive && r.Path == parentOf(n.Path)
 			})
 		}, false)

@@ -155,9 +155,10 @@ type witness struct {
 // line is one connection with all that was said on it.
 type line struct {
 	*Conn
-	no      int   // index in witness.lines
-	ops     []int // in the order of sending
-	notices []int // in the order of arrival
+	no      int        // index in witness.lines
+	ops     []int      // in the order of sending
+	notices []int      // in the order of arrival
+	address []proto.ID // as an identity; none if it is not known
 	auths   []auth
 	left    int // what was said on it and has not been looked at
 	watching
@@ -177,7 +178,7 @@ func (l *line) idsAt(sent int) []proto.ID {
 			return l.auths[i].ids
 		}
 	}
-	return nil
+	return l.address
 }
 
 // gather sorts everything by connection. It reports false for a History that
@@ -191,6 +192,9 @@ func (w *witness) gather() bool {
 	w.byConn = make(map[int]*line, len(w.h.Conns))
 	for i, c := range w.h.Conns {
 		l := &line{Conn: c, no: i}
+		if c.Address != "" {
+			l.address = []proto.ID{{Scheme: "ip", ID: c.Address}}
+		}
 		w.lines = append(w.lines, l)
 		w.byConn[c.Conn] = l
 	}
@@ -214,7 +218,7 @@ func (w *witness) gather() bool {
 }
 
 func (l *line) addAuth(sent int, id proto.ID) {
-	var ids []proto.ID
+	ids := l.address
 	if n := len(l.auths); n > 0 {
 		ids = l.auths[n-1].ids
 	}

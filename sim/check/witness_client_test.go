@@ -46,8 +46,9 @@ func (c *townClient) connect() {
 	order, at := w.tick()
 	l.conn = &check.Conn{
 		Client: c.no, Conn: len(w.h.Conns) + 1, Server: l.server.id, Asked: c.session, Seen: c.seen, TimeoutMs: 4000,
-		Opened: order, OpenedAt: at, WrongPassword: c.session != 0 && w.IntN(20) == 0,
+		Opened: order, OpenedAt: at, WrongPassword: c.session != 0 && w.IntN(20) == 0, Address: c.address(),
 	}
+	l.ids = []proto.ID{{Scheme: "ip", ID: c.address()}}
 	if c.restart {
 		c.xid = 0
 	}
@@ -57,6 +58,9 @@ func (c *townClient) connect() {
 	c.line = l
 	l.up, l.queued = []func(){l.connect}, []*check.Op{nil}
 }
+
+// address is the client's, the same on all its connections.
+func (c *townClient) address() string { return fmt.Sprintf("10.0.0.%d", c.no) }
 
 func (c *townClient) answered(op *check.Op) { c.waiting-- }
 
@@ -96,10 +100,14 @@ func (w *town) acl() []proto.ACL {
 	mixed := []proto.ACL{
 		{Perms: proto.PermAll, ID: znode.DigestID("u", "1")}, {Perms: proto.PermRead, ID: proto.ID{Scheme: "world", ID: "anyone"}},
 	}
-	if w.IntN(12) > 0 {
+	if w.IntN(11) > 0 {
 		return proto.OpenACL
 	}
-	return oneOf(w, auth, mixed, nil, []proto.ACL{{Perms: 1, ID: proto.ID{Scheme: "world", ID: "me"}}})
+	one := func(scheme, id string) []proto.ACL {
+		return []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: scheme, ID: id}}}
+	}
+	near, nearby := one("ip", "10.0.0.1"), one("ip", "10.0.0.2/31")
+	return oneOf(w, auth, mixed, nil, one("world", "me"), near, near, near, nearby, nearby, one("ip", "10.0.0.1/40"), one("ip", "1.2.3"))
 }
 
 // change returns a write that may be part of a multi.
@@ -172,13 +180,19 @@ func (c *townClient) request() {
 	case n < 198:
 		c.send(proto.OpPing, nil)
 	case n == 198:
-		switch w.IntN(3) {
+		switch w.IntN(8) {
 		case 0:
 			c.send(proto.OpReconfig, &proto.ReconfigRequest{})
 		case 1:
 			c.send(proto.OpCheck, &proto.PathVersionRequest{Path: "/a"})
 		case 2:
 			c.send(proto.OpAuth, &proto.AuthRequest{Scheme: "nobody"})
+		case 3:
+			c.send(oneOf(w, proto.OpDeleteContainer, proto.OpCode(999), proto.OpCreateSession), nil)
+		case 4:
+			c.send(proto.OpSASL, &proto.SASLRequest{Token: []byte("me")})
+		default:
+			c.send(proto.OpWhoAmI, nil)
 		}
 	default:
 		if w.IntN(3) == 0 {

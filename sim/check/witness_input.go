@@ -95,6 +95,8 @@ func requestFits(code proto.OpCode, req proto.Record) bool {
 		_, ok = req.(*proto.AddWatchRequest)
 	case proto.OpCheckWatches, proto.OpRemoveWatches:
 		_, ok = req.(*proto.WatchesRequest)
+	case proto.OpSASL:
+		_, ok = req.(*proto.SASLRequest)
 	case proto.OpAuth:
 		_, ok = req.(*proto.AuthRequest)
 	case proto.OpMulti, proto.OpMultiRead:

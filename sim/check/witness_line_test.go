@@ -160,7 +160,7 @@ func (l *townLine) execute(op *check.Op) {
 		})
 	case op.Code == proto.OpAuth:
 		r := op.Request.(*proto.AuthRequest)
-		ids, code := policy.Authenticate(r.Scheme, r.Auth, netip.MustParseAddr("10.0.0.1"))
+		ids, code := policy.Authenticate(r.Scheme, r.Auth, netip.MustParseAddr(l.conn.Address))
 		for _, id := range ids {
 			if !slices.Contains(l.ids, id) {
 				l.ids = append(slices.Clone(l.ids), id)

@@ -24,6 +24,7 @@ func (w *witness) checkOrder() {
 // committed states.
 func (w *witness) checkReplies(l *line) {
 	floor, last, silent := l.Seen, 0, false
+	w.checkEnd(l)
 	for _, i := range l.ops {
 		op := w.h.Ops[i]
 		if op.Returned == 0 {
@@ -49,6 +50,40 @@ func (w *witness) checkReplies(l *line) {
 		floor = max(floor, op.Zxid)
 		w.checkCommitted(op)
 	}
+}
+
+// checkEnd checks C10: behind the answer that ends a connection nothing comes.
+func (w *witness) checkEnd(l *line) {
+	var end *Op
+	for _, i := range l.ops {
+		op := w.h.Ops[i]
+		switch {
+		case op.Returned == 0:
+		case end != nil && op.Returned >= end.Returned:
+			w.fail(invC10, op.where(), "%s was answered behind %s, which ends the connection (%v)", op.name(), end.name(), end.Err)
+		case op.ends():
+			w.count(invC10)
+			end = op
+		}
+	}
+	for _, i := range l.notices {
+		if n := w.h.Events[i]; end != nil && n.Order > end.Returned {
+			w.fail(invC10, w.seen(n), "connection %d got %s of %s behind the reply to %s, which ends it (%v)", l.Conn.Conn, n.Type, n.Path, end.name(), end.Err)
+		}
+	}
+}
+
+// ends reports whether a connection is over with the answer to a request: an op
+// that no client may send, a proof of identity that is none, the end of the
+// session.
+func (op *Op) ends() bool {
+	switch {
+	case op.Code == proto.OpAuth:
+		return op.Err != proto.OK
+	case op.Code == proto.OpCloseSession:
+		return op.Err == proto.OK
+	}
+	return !op.Code.FromClient()
 }
 
 // checkCommitted: nobody may be told of what is not committed yet.

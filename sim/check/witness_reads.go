@@ -39,8 +39,36 @@ func (w *witness) hearRead(l *line, op *Op) {
 			code = proto.ErrAuthFailed
 		}
 		w.expect(op, code, invC6)
-	default: // ping, whoAmI, sasl: of no state
-		w.expect(op, proto.OK, invC6)
+	case *proto.SASLRequest: // these servers know no mechanism
+		if reply, ok := op.Reply.(*proto.SASLReply); w.expect(op, proto.OK, invC6) && (!ok || reply.Token != nil) {
+			w.fail(invC6, op.where(), "%s was answered with %+v and should be with no token", op.name(), op.Reply)
+		}
+	default: // ping and whoAmI are of no state
+		if w.expect(op, proto.OK, invC6) && op.Code == proto.OpWhoAmI {
+			w.hearWhoAmI(l, op, ids)
+		}
+	}
+}
+
+// hearWhoAmI judges whoAmI: the address, then who the client has shown to be, the
+// name without the proof.
+func (w *witness) hearWhoAmI(l *line, op *Op, ids []proto.ID) {
+	var want, got []proto.ClientInfo
+	for _, id := range ids {
+		user := id.ID
+		if id.Scheme == "digest" {
+			user, _, _ = strings.Cut(id.ID, ":")
+		}
+		want = append(want, proto.ClientInfo{Scheme: id.Scheme, User: user})
+	}
+	if reply, ok := op.Reply.(*proto.WhoAmIReply); ok {
+		got = reply.Clients
+	}
+	if l.Address == "" {
+		got = slices.DeleteFunc(slices.Clone(got), func(c proto.ClientInfo) bool { return c.Scheme == "ip" })
+	}
+	if !slices.Equal(got, want) {
+		w.fail(invC6, op.where(), "%s was answered with %v; the client is %v", op.name(), got, want)
 	}
 }
 

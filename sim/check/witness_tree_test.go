@@ -56,6 +56,15 @@ func (l *townLine) read(code proto.OpCode, req proto.Record) (proto.Record, prot
 		return nil, proto.OK
 	case *proto.SetWatchesRequest:
 		l.setWatches(r)
+	case *proto.SASLRequest:
+		return &proto.SASLReply{}, proto.OK
+	}
+	if code == proto.OpWhoAmI {
+		reply := &proto.WhoAmIReply{}
+		for _, id := range l.ids {
+			reply.Clients = append(reply.Clients, proto.ClientInfo{Scheme: id.Scheme, User: znode.User(id)})
+		}
+		return reply, proto.OK
 	}
 	return nil, proto.OK
 }
