@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"slices"
 
 	"github.com/quorate/quorate/server/proto"
@@ -31,7 +32,7 @@ func (c *Conn) Encrypted(subject string) {
 	// A certificate without a subject names nobody: all of those would be one.
 	if p := &c.s.cfg.Policy; p.X509 && subject != "" {
 		if !c.addIDs(p.X509IDs(subject)) {
-			c.s.log.Warn("the subject of a client's certificate is too long to be an identity", "remote", c.remote, "bytes", len(subject))
+			c.s.complain(slog.LevelWarn, "the subject of a client's certificate is too long to be an identity", "remote", c.remote, "bytes", len(subject))
 		}
 	}
 }
@@ -50,7 +51,7 @@ func (c *Conn) admitted(op proto.OpCode) bool {
 // turnAway answers a request that is not admitted and closes the connection. The
 // session lives on until it expires.
 func (c *Conn) turnAway(in incoming, h proto.RequestHeader) {
-	c.s.log.Warn("closing a connection that has not authenticated", "remote", c.remote, "want", c.s.cfg.EnforceAuth, "op", h.Op)
+	c.s.complain(slog.LevelWarn, "closing a connection that has not authenticated", "remote", c.remote, "want", c.s.cfg.EnforceAuth, "op", h.Op)
 	c.answer(in, proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrSessionClosedRequireSASL}, last, nil)
 }
 
@@ -59,6 +60,7 @@ func (c *Conn) turnAway(in incoming, h proto.RequestHeader) {
 func (c *Conn) auth(in incoming, h proto.RequestHeader) {
 	var req proto.AuthRequest
 	if err := proto.Unmarshal(in.frame[requestHeaderBytes:], &req); err != nil {
+		c.misbehaved("auth: " + err.Error())
 		c.drop(in, 0)
 		c.finish("auth: " + err.Error())
 		return
@@ -76,7 +78,7 @@ func (c *Conn) auth(in incoming, h proto.RequestHeader) {
 	if code != proto.OK {
 		how = last
 		c.s.stats.authFailed.Add(1)
-		c.s.log.Warn("authentication failed; closing the connection", "remote", c.remote, "scheme", req.Scheme, "err", code)
+		c.s.complain(slog.LevelWarn, "authentication failed; closing the connection", "remote", c.remote, "scheme", req.Scheme, "err", code)
 	}
 	c.answer(in, head, how, nil)
 }
@@ -94,7 +96,7 @@ func (c *Conn) ensemble(in incoming, h proto.RequestHeader, name string) {
 		c.answer(in, proto.ReplyHeader{Xid: h.Xid}, 0, nil)
 		return
 	}
-	c.s.log.Warn("closing a connection that was meant for another ensemble; see ensembleAuthName", "remote", c.remote, "wants", name, "is", names)
+	c.s.complain(slog.LevelWarn, "closing a connection that was meant for another ensemble; see ensembleAuthName", "remote", c.remote, "wants", name, "is", names)
 	c.drop(in, 0)
 	c.finish("another ensemble was wanted")
 }
@@ -124,7 +126,7 @@ func (c *Conn) sasl(in incoming, h proto.RequestHeader) {
 	c.s.stats.authFailed.Add(1)
 	mandatory := slices.Contains(c.s.cfg.EnforceAuth, znode.SchemeSASL)
 	stays := c.s.cfg.SASL.AllowFailed && !mandatory
-	c.s.log.Warn("SASL authentication failed", "remote", c.remote, "err", err, "stays", stays)
+	c.s.complain(slog.LevelWarn, "SASL authentication failed", "remote", c.remote, "err", err, "stays", stays)
 	how := answerKind(0)
 	switch {
 	case stays:

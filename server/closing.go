@@ -100,6 +100,10 @@ func (c *Conn) closed() {
 	c.s.forget(c)
 }
 
+// noSession is why a connection is closed whose client is too slow to ask for a
+// session, or for which there was none in time.
+const noSession = "no session within the handshake timeout"
+
 // overdue reports whether the connection must be closed at once, and why.
 func (c *Conn) overdue(now time.Duration) (reason string, yes bool) {
 	c.mu.Lock()
@@ -108,7 +112,7 @@ func (c *Conn) overdue(now time.Duration) (reason string, yes bool) {
 	case c.deadline != 0 && now >= c.deadline:
 		return c.endReason, true
 	case c.phase <= phaseDeciding && now-c.since > c.s.cfg.HandshakeTimeout:
-		return "no session within the handshake timeout", true
+		return noSession, true
 	case c.phase == phaseOpen && now-time.Duration(c.heard.Load()) > c.timeout:
 		return "silent for longer than its session timeout", true
 	}

@@ -3,10 +3,7 @@ package server
 import (
 	"cmp"
 	"log/slog"
-	"net/netip"
 	"slices"
-	"sync"
-	"time"
 )
 
 // connections returns all connections, the oldest first.
@@ -38,6 +35,13 @@ func (s *Server) forget(c *Conn) {
 	s.mu.Unlock()
 }
 
+// misbehaved writes into the log that the connection is being closed because of
+// what the client did.
+func (c *Conn) misbehaved(why string) {
+	session, _ := c.identity()
+	c.s.complain(slog.LevelWarn, "closing a connection", "remote", c.remote, "session", sessionID(session), "err", why)
+}
+
 // leave takes out a connection that is over.
 func (s *Server) leave(c *Conn) {
 	s.mu.Lock()
@@ -51,35 +55,11 @@ func (s *Server) leave(c *Conn) {
 	id, reason, overflow := c.session, c.reason, c.overflow
 	c.mu.Unlock()
 	if overflow {
-		s.log.Warn("closed a connection whose client did not read", "remote", c.remote, "session", sessionID(id),
+		s.complain(slog.LevelWarn, "closed a connection whose client did not read", "remote", c.remote, "session", sessionID(id),
 			"limit", s.cfg.OutputBytesMax)
 	}
 	s.log.Debug("connection closed", "remote", c.remote, "session", sessionID(id), "reason", reason)
 	if s.cfg.Trace.Closed != nil {
 		s.cfg.Trace.Closed(c.remote, id, reason)
-	}
-}
-
-// refusals keeps clients that knock too often from filling the log.
-type refusals struct {
-	mu    sync.Mutex
-	quiet time.Duration // until then nothing is logged
-	since int           // refused and not logged
-}
-
-const refusalsEvery = 10 * time.Second
-
-func (r *refusals) note(log *slog.Logger, now time.Duration, remote netip.AddrPort, key string, connections, limit int) {
-	r.mu.Lock()
-	quiet, more := now < r.quiet, r.since
-	if quiet {
-		r.since++
-	} else {
-		r.quiet, r.since = now+refusalsEvery, 0
-	}
-	r.mu.Unlock()
-	if !quiet {
-		log.Warn("refusing a client: too many connections; see "+key,
-			"remote", remote, "connections", connections, "limit", limit, "refusedBefore", more)
 	}
 }

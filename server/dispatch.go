@@ -27,6 +27,7 @@ func (c *Conn) dispatch(in incoming, h proto.RequestHeader) {
 	case !c.admitted(h.Op):
 		c.turnAway(in, h)
 	case !h.Op.FromClient():
+		c.misbehaved("a request with an operation that clients cannot ask for: " + h.Op.String())
 		c.answer(in, proto.ReplyHeader{Xid: h.Xid, Zxid: -1, Err: proto.ErrUnimplemented}, last, nil)
 	case h.Op == proto.OpCloseSession && c.isLocal():
 		c.closeLocal(in, h)

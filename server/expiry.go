@@ -25,6 +25,7 @@ func (s *Server) HousekeepingPeriod() time.Duration {
 func (s *Server) Housekeep() {
 	now := s.now()
 	s.closeIdle(now)
+	s.complaints.sum(now)
 	s.serveReadOnly(now)
 	if s.serving.Load() {
 		s.limitOutstanding()
@@ -46,6 +47,9 @@ func (s *Server) closeIdle(now time.Duration) {
 		if reason, yes := c.overdue(now); yes {
 			if p, _ := c.state(); p <= phaseDeciding {
 				s.metrics.SessionlessExpired.Inc()
+			}
+			if reason == noSession {
+				c.misbehaved(reason)
 			}
 			c.Abort(reason)
 		}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
@@ -23,6 +24,7 @@ func (c *Conn) connect(in incoming) {
 	switch {
 	case err != nil:
 		refusal = "ConnectRequest: " + err.Error()
+		c.misbehaved(refusal)
 	case !s.serving.Load():
 		refusal = "not serving"
 	case s.readOnly.Load() && !req.ReadOnly:
@@ -30,7 +32,7 @@ func (c *Conn) connect(in incoming) {
 	case seen > here && !mutant.On(mutant.M32):
 		// The client has seen a state that this server has not: let it find
 		// another one, lest its time goes backwards.
-		s.log.Info("sending a client away that has seen a later state", "remote", c.remote, "seen", seen, "zxid", here)
+		s.complain(slog.LevelInfo, "sending a client away that has seen a later state", "remote", c.remote, "seen", seen, "zxid", here)
 		refusal = "the client has seen a later zxid"
 	case !s.admit(req.SessionID):
 		refusal = "connection throttle"
@@ -159,7 +161,7 @@ func (s *Server) oldSession(c *Conn, in incoming, id int64, passwd []byte) {
 	// The password comes first: who does not know it must not be able to
 	// disconnect the one who does.
 	if !session.Verify(s.cfg.Secret, id, passwd) {
-		s.log.Warn("refusing a client: wrong password for the session", "remote", c.remote, "session", sessionID(id))
+		s.complain(slog.LevelWarn, "refusing a client: wrong password for the session", "remote", c.remote, "session", sessionID(id))
 		s.refuse(c, in, id)
 		return
 	}

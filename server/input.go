@@ -50,8 +50,7 @@ func (c *Conn) received(n int) {
 	err := c.take(now)
 	c.ready()
 	if err != nil {
-		session, _ := c.identity()
-		c.s.log.Warn("closing a connection", "remote", c.remote, "session", sessionID(session), "err", err)
+		c.misbehaved(err.Error())
 		c.End(err)
 	}
 }

@@ -46,6 +46,7 @@ type Server struct {
 	ledSince       atomic.Pointer[time.Duration] // nil unless leading
 	digests        digestLog
 	handshakes     handshakes
+	complaints     complaints
 
 	state    sync.RWMutex // read: look at the tree, prepare; write: apply a transaction
 	tree     *znode.Tree
@@ -67,7 +68,6 @@ type Server struct {
 	opened   uint64          // connections so far
 	sessions map[int64]*Conn // connections that have, or ask for, a session
 	perAddr  map[netip.Addr]int
-	refusals refusals
 	ids      session.Generator
 	creating creations
 	throttle *throttle
@@ -102,6 +102,7 @@ func New(cfg Config) *Server {
 		sessions: map[int64]*Conn{},
 		perAddr:  map[netip.Addr]int{},
 	}
+	s.complaints = complaints{log: s.log, kinds: map[string]*complaint{}}
 	s.started = s.now()
 	s.lookingSince = s.started
 	s.locals = s.newTracker()

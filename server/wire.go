@@ -1,6 +1,9 @@
 package server
 
-import "net/netip"
+import (
+	"log/slog"
+	"net/netip"
+)
 
 // Wire is what a connection needs of the world: somebody who carries its bytes
 // and lets it work. The sockets of Run are one. By others a server is driven by
@@ -54,7 +57,7 @@ func (s *Server) open(remote netip.AddrPort, wire func(*Conn) Wire) (c *Conn, ok
 	}
 	if refused {
 		s.metrics.ConnectionsRejected.Inc()
-		s.refusals.note(s.log, s.now(), remote, key, n, limit)
+		s.complain(slog.LevelWarn, "refusing a client: too many connections; see "+key, "remote", remote, "connections", n, "limit", limit)
 	}
 	return c, !refused
 }
