@@ -48,7 +48,8 @@ func (c *Conn) Abort(reason string) {
 	}
 	c.closing(reason)
 	c.phase, c.waiting = phaseGone, false
-	c.out, c.outBox = nil, nil
+	c.out, c.outBox, c.writing = nil, nil, nil
+	c.countOutput()
 	c.mu.Unlock()
 	c.wire.Close()
 	c.s.forget(c)

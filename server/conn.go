@@ -56,10 +56,12 @@ type Conn struct {
 	remote netip.AddrPort
 	seq    uint64 // of all connections of the server
 	since  time.Duration
-	heard  atomic.Int64 // when bytes last came; a time.Duration
+	heard  atomic.Int64 // when the client was heard of last; a time.Duration
 
-	in    frames // of the goroutine that calls Receive
-	begun bool   // likewise: the first bytes, perhaps a four-letter word, have come
+	in     frames // of the goroutine that calls Receive
+	begun  bool   // likewise: the first bytes, perhaps a four-letter word, have come
+	part   bool   // likewise: a frame has come in part, from partAt on
+	partAt time.Duration
 
 	mu        sync.Mutex
 	phase     phase
@@ -82,6 +84,7 @@ type Conn struct {
 	out      []byte  // to be written; in a buffer of the pool, see output
 	outBox   *[]byte // where the buffer goes back to
 	writing  *[]byte // that of what Output gave last
+	counted  int     // of what waits here, in Server.outputBytes
 	outHeld  bool    // out has reached outputPauseBytes; the worker stopped for it
 	overflow bool    // out has reached OutputBytesMax
 	flushing bool    // Wire.Flush was called, and Output has not yet had nothing

@@ -1,5 +1,7 @@
 package server
 
+import "slices"
+
 // When a server is lost its clients come to the others all at once, most to have
 // their sessions back, some for new ones. A new session is a transaction, and
 // whoever wants an old one waits behind all that were submitted before. So only
@@ -14,23 +16,49 @@ const creationsMax = 256
 // most one for each connection. Server.mu guards them.
 type creations struct {
 	active  int
-	waiting []func() bool
+	waiting []creation
 }
 
-// create calls submit, now or when its turn comes. submit reports whether it gave
-// the quorum something to do; then created is to be called when that is done.
-func (s *Server) create(submit func() bool) {
+// creation is a session that waits to be created.
+type creation struct {
+	c      *Conn
+	submit func() bool
+}
+
+// create calls submit for c, now or when its turn comes. submit reports whether it
+// gave the quorum something to do; then created is to be called when that is done.
+func (s *Server) create(c *Conn, submit func() bool) {
+	var gone []creation
 	s.mu.Lock()
 	wait := s.creating.active >= creationsMax
 	if wait {
-		s.creating.waiting = append(s.creating.waiting, submit)
+		gone = s.creating.line(creation{c, submit}, s.conns)
 	} else {
 		s.creating.active++
 	}
 	s.mu.Unlock()
+	for _, one := range gone {
+		one.submit() // does nothing for a client that is gone, but count its request as done
+	}
 	if !wait && !submit() {
 		s.created()
 	}
+}
+
+// line lets one more wait. Now and then it takes out and returns those whose
+// clients are gone: while the quorum is slow there may come and go any number.
+func (w *creations) line(next creation, open map[*Conn]struct{}) (gone []creation) {
+	if len(w.waiting) > 2*len(open) {
+		w.waiting = slices.DeleteFunc(w.waiting, func(one creation) bool {
+			_, there := open[one.c]
+			if !there {
+				gone = append(gone, one)
+			}
+			return !there
+		})
+	}
+	w.waiting = append(w.waiting, next)
+	return gone
 }
 
 // created lets the next one begin.
@@ -40,7 +68,7 @@ func (s *Server) created() {
 		s.mu.Lock()
 		w := &s.creating
 		if len(w.waiting) > 0 {
-			submit, w.waiting[0] = w.waiting[0], nil
+			submit, w.waiting[0] = w.waiting[0].submit, creation{}
 			w.waiting = w.waiting[1:]
 		} else {
 			w.active--

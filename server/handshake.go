@@ -104,7 +104,7 @@ const sessionIDTries = 8
 
 // newSession asks the quorum for a session, in its turn.
 func (s *Server) newSession(c *Conn, in incoming, timeout time.Duration) {
-	s.create(func() bool { return s.tryNewSession(c, in, timeout, sessionIDTries) })
+	s.create(c, func() bool { return s.tryNewSession(c, in, timeout, sessionIDTries) })
 }
 
 // tryNewSession asks the quorum for a session. It reports false if it did not,

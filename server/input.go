@@ -48,6 +48,9 @@ func (c *Conn) received(n int) {
 		}
 	}
 	err := c.take(now)
+	if !c.part && c.in.w > c.in.r {
+		c.part, c.partAt = true, now
+	}
 	c.ready()
 	if err != nil {
 		c.misbehaved(err.Error())
@@ -55,14 +58,18 @@ func (c *Conn) received(n int) {
 	}
 }
 
-// hears notes that bytes came, and reports whether they matter still.
+// hears notes that bytes came, and reports whether they matter still. A client
+// that takes longer for one request than its session lasts is not heard of by the
+// bytes of that: it could hold a place for ever by a byte now and then.
 func (c *Conn) hears(now time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase >= phaseClosing || c.ended {
 		return false
 	}
-	c.heard.Store(int64(now))
+	if c.phase != phaseOpen || !c.part || now-c.partAt <= c.timeout {
+		c.heard.Store(int64(now))
+	}
 	return true
 }
 
@@ -95,7 +102,7 @@ func (c *Conn) take(now time.Duration) error {
 		if f.later && len(frame) < requestHeaderBytes {
 			return fmt.Errorf("%w %d: want a request, which has a header of %d bytes", errFrameLength, n, requestHeaderBytes)
 		}
-		f.later = true
+		f.later, c.part = true, false
 		if !c.push(incoming{frame, now}) {
 			return nil
 		}

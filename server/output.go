@@ -21,9 +21,11 @@ func (c *Conn) output() []byte {
 // outputGrew says what is to be done after something was appended to the output.
 // c.mu is held.
 func (c *Conn) outputGrew() (t todo) {
-	if len(c.out) > c.s.cfg.OutputBytesMax && c.phase < phaseClosing {
+	c.countOutput()
+	if c.phase < phaseClosing && (len(c.out) > c.s.cfg.OutputBytesMax || c.lagging()) {
 		c.overflow = true
 		c.out, c.outBox = nil, nil
+		c.countOutput()
 		c.closing("the client does not read")
 		t = todoClose
 	}
@@ -31,6 +33,30 @@ func (c *Conn) outputGrew() (t todo) {
 		t |= todoFlush
 	}
 	return t
+}
+
+// countOutput tells the server how much waits here to be written, unless it is so
+// little that it does not matter: most connections never share the counter. c.mu
+// is held.
+func (c *Conn) countOutput() {
+	n := len(c.out)
+	if c.writing != nil {
+		n += len(*c.writing)
+	}
+	if n <= outputKeepBytes {
+		n = 0
+	}
+	if n != c.counted {
+		c.s.outputBytes.Add(int64(n - c.counted))
+		c.counted = n
+	}
+}
+
+// lagging reports whether the client is one of those that make the server run out
+// of memory together: much more waits for them than one may have, and this one
+// does not read what was given to it before. c.mu is held.
+func (c *Conn) lagging() bool {
+	return c.writing != nil && len(c.out) > outputKeepBytes && c.s.outputBytes.Load() > outputAllFactor*int64(c.s.cfg.OutputBytesMax)
 }
 
 // startFlush reports whether the caller must tell Wire.Flush. c.mu is held.
@@ -73,6 +99,7 @@ func (c *Conn) Output() (batch []byte, end bool) {
 		c.flushing = false
 		over = c.over()
 	}
+	c.countOutput()
 	c.mu.Unlock()
 	if resume {
 		c.ready()

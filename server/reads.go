@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -28,8 +29,13 @@ func (c *Conn) readOne(in incoming, h proto.RequestHeader) {
 	t := c.queue(in, head, 0, body)
 	s.state.RUnlock()
 	c.after(t | events)
-	if code == proto.ErrSystem {
-		s.log.Warn("refused a read: too many watches on one connection", "remote", c.remote,
+	switch {
+	case code != proto.ErrSystem:
+	case h.Op == proto.OpMultiRead:
+		s.complain(slog.LevelWarn, "refused a multiRead: its results are too long together", "remote", c.remote,
+			"session", sessionID(c.session), "limit", s.multiReadBytesMax())
+	default:
+		s.complain(slog.LevelWarn, "refused a read: too many watches on one connection", "remote", c.remote,
 			"session", sessionID(c.session), "limit", s.cfg.WatchesMax)
 	}
 }
@@ -55,7 +61,7 @@ func (c *Conn) execute(op proto.OpCode, req proto.Record) (proto.Record, proto.E
 			body, code = c.countDescendants(r.Path)
 		}
 	case *proto.MultiRequest:
-		body = c.multiRead(r)
+		body, code = c.multiRead(r)
 	case *proto.GetEphemeralsRequest:
 		body = c.getEphemerals(r.PrefixPath)
 	case *proto.Empty: // whoAmI
@@ -173,9 +179,16 @@ func (c *Conn) whoAmI() proto.Record {
 	return r
 }
 
+// multiReadBytesMax limits the results of a multiRead: a short request may ask for
+// a long node ten thousand times.
+func (s *Server) multiReadBytesMax() int {
+	return min(multiReadFactor*s.cfg.JuteMaxBuffer, s.cfg.OutputBytesMax)
+}
+
 // multiRead executes reads, each with a result of its own, all in one state.
-func (c *Conn) multiRead(r *proto.MultiRequest) proto.Record {
+func (c *Conn) multiRead(r *proto.MultiRequest) (proto.Record, proto.ErrCode) {
 	resp := &proto.MultiResponse{Results: make([]proto.MultiResult, len(r.Ops))}
+	room := c.s.multiReadBytesMax()
 	for i, op := range r.Ops {
 		res := &resp.Results[i]
 		req := op.Request.(*proto.PathWatchRequest)
@@ -185,11 +198,18 @@ func (c *Conn) multiRead(r *proto.MultiRequest) proto.Record {
 			res.Type, res.Err = proto.OpError, code
 		case op.Op == proto.OpGetData:
 			res.Type, res.Data, res.Stat = op.Op, n.Data(), n.Stat()
+			room -= len(res.Data)
 		default:
 			res.Type, res.Children = op.Op, n.Children()
+			for _, name := range res.Children {
+				room -= lengthBytes + len(name)
+			}
+		}
+		if room < 0 {
+			return nil, proto.ErrSystem
 		}
 	}
-	return resp
+	return resp, proto.OK
 }
 
 // arm adds a watch, unless the connection is closing: its watches would stay

@@ -40,6 +40,7 @@ type Server struct {
 	inflight       atomic.Int64 // requests received and not answered
 	outstandingMax atomic.Int64
 	largeBytes     atomic.Int64 // of large requests, coming in or in work
+	outputBytes    atomic.Int64 // waiting to be written, on the connections where it is much
 	stats          serverStats
 	metrics        *metric.Table // cfg.Metrics
 	traceMask      atomic.Int64

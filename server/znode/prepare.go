@@ -234,9 +234,12 @@ func (r *request) remove(path string) {
 // one that failed, and RuntimeInconsistency behind it.
 func (r *request) multi(req *proto.MultiRequest) (proto.OpCode, proto.Record, proto.ErrCode) {
 	out := &proto.MultiTxn{Txns: make([]proto.SubTxn, len(req.Ops))}
-	mark := r.mark()
+	mark, lists := r.mark(), 0
 	for i, op := range req.Ops {
 		kind, rec, code := r.one(op.Op, op.Request)
+		if lists += aclBytes(rec); lists > multiACLBytesMax && code == proto.OK {
+			code = proto.ErrInvalidACL
+		}
 		if code == proto.OK {
 			out.Txns[i] = proto.SubTxn{Type: kind, Record: rec}
 			continue
