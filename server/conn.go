@@ -28,6 +28,7 @@ const (
 type incoming struct {
 	frame []byte        // without the length; immutable
 	at    time.Duration // when it came
+	rest  *rearming     // of a setWatches that has been begun; else nil
 }
 
 // header returns the request's header; frames in an open connection have one.

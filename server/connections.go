@@ -18,15 +18,19 @@ func (s *Server) connections() []*Conn {
 	return all
 }
 
+// forgetPaths is how many paths a closing connection's watches are taken from at a
+// time: in less than a millisecond.
+const forgetPaths = 1000
+
 // forget takes a closing connection out of everything that could still send to
 // it: the table of sessions and the watches. It may be called more than once.
 func (s *Server) forget(c *Conn) {
-	s.watchMu.Lock()
-	if !c.unwatched {
+	for more := true; more; { // there may be many: nobody shall wait for all of them
+		s.watchMu.Lock()
 		c.unwatched = true
-		s.watches.RemoveWatcher(c)
+		more = s.watches.RemoveSome(c, forgetPaths)
+		s.watchMu.Unlock()
 	}
-	s.watchMu.Unlock()
 	id, _ := c.identity()
 	s.mu.Lock()
 	if s.sessions[id] == c {

@@ -43,6 +43,8 @@ func (c *Conn) dispatch(in incoming, h proto.RequestHeader) {
 		c.sasl(in, h)
 	case h.Op == proto.OpPing:
 		c.answer(in, proto.ReplyHeader{Xid: proto.XidPing, Zxid: c.s.zxid.Load()}, 0, nil)
+	case in.rest != nil:
+		c.rearm(in, h)
 	default:
 		c.readOne(in, h)
 	}

@@ -128,3 +128,42 @@ func TestHostile_SessionsAskedForAndLeft(t *testing.T) {
 	assert.Zero(t, h.s.creating.active)
 	assert.Empty(t, h.s.creating.waiting)
 }
+
+// Ten thousands of watches to be armed again do not hold up the others, and what
+// changes meanwhile is told.
+func TestHostile_SetWatchesInManyTurns(t *testing.T) {
+	h := newHand(Config{})
+	w, other := h.join(t), h.join(t)
+	const n = 3 * turnRequests * rearmPaths / 2
+	r := &proto.SetWatchesRequest{RelativeZxid: 1 << 40}
+	for i := range n {
+		r.Exist = append(r.Exist, fmt.Sprintf("/%d", i))
+	}
+	w.xid = 7
+	w.send(request(7, proto.OpSetWatches, r))
+	w.serve()
+	require.True(t, w.ready, "it has not been done in one turn")
+	assert.Equal(t, turnRequests*rearmPaths, h.s.census().watches)
+	w.send(request(8, proto.OpPing, &proto.Empty{}))
+	for _, i := range []int{0, n - 1} { // armed already, and not yet
+		other.xid++
+		other.send(request(other.xid, proto.OpCreate, createOf(fmt.Sprintf("/%d", i), "", 0)))
+		other.serve()
+	}
+	h.settle()
+	for _, i := range []int{0, n - 1} {
+		var e proto.WatcherEvent
+		assert.Equal(t, proto.XidNotification, w.reply(t, &e).Xid)
+		assert.Equal(t, proto.WatcherEvent{Type: proto.EventNodeCreated, State: proto.StateSyncConnected, Path: fmt.Sprintf("/%d", i)}, e)
+	}
+	assert.EqualValues(t, 7, w.reply(t, nil).Xid)
+	assert.Equal(t, proto.XidPing, w.reply(t, nil).Xid, "in its turn")
+	assert.Equal(t, n-2, h.s.census().watches)
+
+	w.send(request(9, proto.OpSetWatches, r))
+	w.serve()
+	w.c.Abort("gone in the middle of it")
+	w.serve()
+	assert.Zero(t, h.s.inflight.Load())
+	assert.Zero(t, h.s.census().watches)
+}

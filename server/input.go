@@ -103,7 +103,7 @@ func (c *Conn) take(now time.Duration) error {
 			return fmt.Errorf("%w %d: want a request, which has a header of %d bytes", errFrameLength, n, requestHeaderBytes)
 		}
 		f.later, c.part = true, false
-		if !c.push(incoming{frame, now}) {
+		if !c.push(incoming{frame: frame, at: now}) {
 			return nil
 		}
 	}

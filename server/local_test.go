@@ -90,6 +90,7 @@ func TestLocal_EphemeralMakesItGlobal(t *testing.T) {
 			assert.Equal(t, c.session, st.Stat.EphemeralOwner)
 
 			// Now it can move, and its end takes the nodes along.
+			require.Eventually(t, func() bool { return e.members[1].s.zxid.Load() >= c.last }, waitFor, tickFor)
 			moved, resp, ok := reopen(t, e.members[1].addr, c)
 			require.True(t, ok)
 			require.Equal(t, c.session, resp.SessionID)

@@ -1,12 +1,10 @@
 package server
 
 import (
-	"errors"
 	"log/slog"
 	"slices"
 	"strings"
 
-	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/server/proto"
 	"github.com/quorate/quorate/server/watch"
 	"github.com/quorate/quorate/server/znode"
@@ -19,19 +17,30 @@ import (
 func (c *Conn) readOne(in incoming, h proto.RequestHeader) {
 	s := c.s
 	req, err := proto.DecodeRequest(h.Op, in.frame[requestHeaderBytes:])
+	if again, ok := req.(*proto.SetWatchesRequest); ok && err == nil {
+		in.rest = newRearming(again)
+		c.rearm(in, h)
+		return
+	}
 	s.state.RLock()
 	var body proto.Record
-	code, events := proto.ErrMarshalling, todo(0)
+	code := proto.ErrMarshalling
 	if err == nil {
-		body, code, events = c.execute(h.Op, req)
+		body, code = c.execute(h.Op, req)
 	}
 	head := proto.ReplyHeader{Xid: h.Xid, Zxid: s.zxid.Load(), Err: code}
 	t := c.queue(in, head, 0, body)
 	s.state.RUnlock()
-	c.after(t | events)
+	c.after(t)
+	c.refusedRead(h.Op, code)
+}
+
+// refusedRead says in the log which limit a read met, if it did.
+func (c *Conn) refusedRead(op proto.OpCode, code proto.ErrCode) {
+	s := c.s
 	switch {
 	case code != proto.ErrSystem:
-	case h.Op == proto.OpMultiRead:
+	case op == proto.OpMultiRead:
 		s.complain(slog.LevelWarn, "refused a multiRead: its results are too long together", "remote", c.remote,
 			"session", sessionID(c.session), "limit", s.multiReadBytesMax())
 	default:
@@ -41,7 +50,7 @@ func (c *Conn) readOne(in incoming, h proto.RequestHeader) {
 }
 
 // execute runs a read and returns the body of its reply. The state is locked.
-func (c *Conn) execute(op proto.OpCode, req proto.Record) (proto.Record, proto.ErrCode, todo) {
+func (c *Conn) execute(op proto.OpCode, req proto.Record) (proto.Record, proto.ErrCode) {
 	var body proto.Record
 	var code proto.ErrCode
 	switch r := req.(type) {
@@ -66,9 +75,6 @@ func (c *Conn) execute(op proto.OpCode, req proto.Record) (proto.Record, proto.E
 		body = c.getEphemerals(r.PrefixPath)
 	case *proto.Empty: // whoAmI
 		body = c.whoAmI()
-	case *proto.SetWatchesRequest:
-		events, err := c.setWatches(r)
-		return nil, err, events
 	case *proto.AddWatchRequest:
 		body, code = c.addWatch(r)
 	case *proto.WatchesRequest:
@@ -76,7 +82,7 @@ func (c *Conn) execute(op proto.OpCode, req proto.Record) (proto.Record, proto.E
 	default:
 		code = proto.ErrUnimplemented
 	}
-	return body, code, 0
+	return body, code
 }
 
 // node finds a node that the connection may do perm to.
@@ -259,69 +265,4 @@ func (c *Conn) changeWatches(op proto.OpCode, r *proto.WatchesRequest) proto.Err
 		return proto.ErrNoWatcher
 	}
 	return proto.OK
-}
-
-// errFired stands for a watch that setWatches fires at once instead of arming it.
-var errFired = errors.New("fired")
-
-// setWatches arms again what the client watched before it lost its connection,
-// and tells it what it missed since the state it had seen last (spec
-// client-protocol 3.5). The state is locked.
-func (c *Conn) setWatches(r *proto.SetWatchesRequest) (todo, proto.ErrCode) {
-	type manager = watch.Manager[*Conn]
-	var t todo
-	seen := r.RelativeZxid
-	if mutant.On(mutant.M30) {
-		seen--
-	}
-	fire := func(e proto.EventType, path string) error {
-		t |= c.send(proto.AppendEvent(nil, -1, e, path), nil)
-		return errFired
-	}
-	lists := []struct {
-		paths []string
-		add   func(*manager, *Conn, string) error
-		rule  func(path string, n znode.Node, there bool) error // errFired, or nil to arm
-	}{
-		{r.Data, (*manager).AddData, func(path string, n znode.Node, there bool) error {
-			if !there {
-				return fire(proto.EventNodeDeleted, path)
-			}
-			if n.Stat().Mzxid > seen {
-				return fire(proto.EventNodeDataChanged, path)
-			}
-			return nil
-		}},
-		{r.Exist, (*manager).AddData, func(path string, n znode.Node, there bool) error {
-			if there {
-				return fire(proto.EventNodeCreated, path)
-			}
-			return nil
-		}},
-		{r.Child, (*manager).AddChild, func(path string, n znode.Node, there bool) error {
-			if !there {
-				return fire(proto.EventNodeDeleted, path)
-			}
-			if n.Stat().Pzxid > seen {
-				return fire(proto.EventNodeChildrenChanged, path)
-			}
-			return nil
-		}},
-		{r.Persistent, (*manager).AddPersistent, nil},
-		{r.PersistentRecursive, (*manager).AddRecursive, nil},
-	}
-	for _, list := range lists {
-		for _, path := range list.paths {
-			if list.rule != nil {
-				n, there := c.s.tree.Node(path)
-				if list.rule(path, n, there) != nil {
-					continue
-				}
-			}
-			if code := c.arm(list.add, path); code != proto.OK {
-				return t, code
-			}
-		}
-	}
-	return t, proto.OK
 }

@@ -3,6 +3,7 @@ package watch
 import (
 	"cmp"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 
@@ -310,13 +311,25 @@ func (m *Manager[K]) Remove(key K, path string, t int32) bool {
 	return true
 }
 
-// RemoveWatcher takes away everything the watcher has: its connection closed.
-func (m *Manager[K]) RemoveWatcher(key K) {
+// RemoveSome takes away watches of a watcher whose connection closed, at up to n
+// paths and at no particular ones, and reports whether it has more.
+func (m *Manager[K]) RemoveSome(key K, n int) (more bool) {
 	w := m.byKey[key]
 	if w == nil {
-		return
+		return false
 	}
 	for path := range w.paths {
+		if n <= 0 {
+			break
+		}
 		m.set(w, path, m.at(path)[w], modes{})
+		n--
+	}
+	return len(w.paths) > 0
+}
+
+// RemoveWatcher takes away everything the watcher has.
+func (m *Manager[K]) RemoveWatcher(key K) {
+	for m.RemoveSome(key, math.MaxInt) {
 	}
 }
