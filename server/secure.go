@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -166,7 +165,6 @@ func (p *prefixed) Read(b []byte) (int, error) {
 type handshakes struct {
 	underWay                atomic.Int64
 	plainLocal, plainRemote atomic.Int64 // connections without TLS so far, from loopback and elsewhere
-	failures                sampled
 }
 
 // beginHandshake reports whether another one may begin; then endHandshake must be
@@ -205,35 +203,12 @@ func (k *socket) shake(nc *secureConn) {
 	case err != nil:
 		s.metrics.HandshakesFailed.Inc()
 		if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) { // a port scan, or too slow
-			s.handshakes.failures.note(s.log, s.now(), "TLS handshake failed; closing the connection", k.c.remote, err)
+			s.complain(slog.LevelWarn, "TLS handshake failed; closing the connection", "remote", k.c.remote, "err", err)
 		}
 		k.c.finish("TLS handshake: " + err.Error())
 	case encrypted:
 		k.c.Encrypted(subject)
 	default:
 		s.countPlain(k.c.remote)
-	}
-}
-
-// sampled keeps what clients can bring about at will from filling the log.
-type sampled struct {
-	mu    sync.Mutex
-	quiet time.Duration // until then nothing is logged
-	since int           // not logged
-}
-
-const sampledEvery = time.Second
-
-func (l *sampled) note(log *slog.Logger, now time.Duration, what string, remote netip.AddrPort, err error) {
-	l.mu.Lock()
-	quiet, more := now < l.quiet, l.since
-	if quiet {
-		l.since++
-	} else {
-		l.quiet, l.since = now+sampledEvery, 0
-	}
-	l.mu.Unlock()
-	if !quiet {
-		log.Warn(what, "remote", remote, "err", err, "notLoggedBefore", more)
 	}
 }
