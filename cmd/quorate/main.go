@@ -76,7 +76,8 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		Short: "ZooKeeper's service: leader election, atomic broadcast, znodes",
 		Example: `  quorate local                     a quorum of three on this machine
   quorate server /etc/zoo.cfg       one server of an ensemble
-  quorate status -s host:2181       how an ensemble is doing`,
+  quorate status -s host:2181       how an ensemble is doing
+  quorate cli -s host:2181          znodes, as with zkCli.sh`,
 		Version:      version(),
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -93,7 +94,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		return usageError{fmt.Errorf("there is no command %q (see quorate -h)", args[0])}
 	}
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
-	root.AddCommand(newLocalCommand(), newServerCommand(), newStatusCommand(), newSimCommand())
+	root.AddCommand(newLocalCommand(), newServerCommand(), newStatusCommand(), newCLICommand(), newSimCommand())
 	return root
 }
 

@@ -45,12 +45,13 @@ var downhill = map[string][]string{
 	"server/sasl":      {},
 	"server/session":   {"ensemble"},
 	"server/watch":     {"server/proto"},
-	"cmd/quorate":      {"ensemble", "quorum", "server", "transport/gossip", "zab", "zab/storage", "sim", "sim/check", "sim/picture", "internal/mutant"},
+	"cmd/quorate":      {"ensemble", "quorum", "server", "transport/gossip", "zab", "zab/storage", "sim", "sim/check", "sim/picture", "internal/cli", "internal/zkclient", "internal/mutant"},
 
 	"internal/certs/certstest": {},
 	"server/sasl/sasltest":     {},
 
 	"internal/zkclient": {"server/proto"},
+	"internal/cli":      {"internal/zkclient", "server/proto"},
 }
 
 // pure are the packages, and files of packages, that decide and do nothing else.

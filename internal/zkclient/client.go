@@ -60,6 +60,20 @@ const (
 // Dial opens a session: it returns when a server has granted one, or with what is
 // wrong when ctx ends. The caller closes the Client.
 func Dial(ctx context.Context, cfg Config) (*Client, error) {
+	c, err := Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.WaitConnected(ctx); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("connect to %s: %w", cfg.Servers, err)
+	}
+	return c, nil
+}
+
+// Open is Dial without waiting: the Client looks for a server from now on, and what
+// is asked of it waits for one. The caller closes the Client.
+func Open(cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -73,10 +87,6 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	life, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	go c.run(life)
-	if err := c.WaitConnected(ctx); err != nil {
-		c.Close()
-		return nil, fmt.Errorf("connect to %s: %w", cfg.Servers, err)
-	}
 	return c, nil
 }
 

@@ -347,6 +347,24 @@ func TestDial_SaysWhyThereIsNoServer(t *testing.T) {
 	require.ErrorContains(t, err, "FrameBytesMax")
 }
 
+func TestOpen_RequestsWaitForAServerButNotForEver(t *testing.T) {
+	e := zktest.Start(t, 1)
+	require.NoError(t, e.Kill(1))
+	c, err := Open(Config{Servers: e.ConnectString(), ConnectWait: 50 * time.Millisecond})
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = c.Exists(testContext(t), "/", false)
+	require.ErrorIs(t, err, ErrNoConnection)
+
+	patient, err := Open(Config{Servers: e.ConnectString(), ConnectWait: testLimit})
+	require.NoError(t, err)
+	defer patient.Close()
+	found := make(chan error, 1)
+	go func() { _, err := patient.Exists(testContext(t), "/", false); found <- err }()
+	require.NoError(t, e.Restart(1))
+	require.NoError(t, <-found)
+}
+
 func TestParseConnectString(t *testing.T) {
 	for in, want := range map[string]string{
 		"a:1":               "a:1 ",

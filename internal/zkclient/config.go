@@ -17,6 +17,9 @@ type Config struct {
 	// SessionTimeout is how long the session outlives silence, 30 s by default. The
 	// server may grant another time: see Client.SessionTimeout.
 	SessionTimeout time.Duration
+	// ConnectWait is how long a request waits for a connection before it fails with
+	// ErrNoConnection. By default it waits until its context ends.
+	ConnectWait time.Duration
 	// ReadOnly accepts a server that has no quorum. While connected to one the
 	// client looks for one that has.
 	ReadOnly bool
@@ -85,6 +88,7 @@ func (c Config) Validate() error {
 	}
 	check(c.SessionTimeout >= 0 && c.SessionTimeout.Milliseconds() <= math.MaxInt32,
 		"Config.SessionTimeout is %v: want a positive time of at most 24 days, or 0 for the default", c.SessionTimeout)
+	check(c.ConnectWait >= 0, "Config.ConnectWait is %v: it must not be negative", c.ConnectWait)
 	check(c.FrameBytesMax >= 0, "Config.FrameBytesMax is %d: it must not be negative", c.FrameBytesMax)
 	check(c.OutstandingMax >= 0, "Config.OutstandingMax is %d: it must not be negative", c.OutstandingMax)
 	return errors.Join(faults...)

@@ -10,6 +10,8 @@ import (
 var (
 	// ErrConnectionLoss says that the connection ended before the reply came.
 	ErrConnectionLoss = errors.New("the connection was lost before the reply came, it may or may not have been carried out")
+	// ErrNoConnection says that there was no connection for Config.ConnectWait.
+	ErrNoConnection = errors.New("there is no connection to a server")
 	// ErrClosed says that the client has been closed.
 	ErrClosed = errors.New("the client is closed")
 	// ErrFrameTooLong says that a reply is longer than Config.FrameBytesMax.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/quorate/quorate/server/proto"
 )
@@ -65,34 +66,56 @@ func (c *Client) call(ctx context.Context, op proto.OpCode, path string, req, re
 		return fail(over)
 	}
 	c.nudge()
-	select {
-	case got := <-r.reply:
-		switch {
-		case got.err != nil:
-			return fail(got.err)
-		case got.code != proto.OK:
-			return fail(got.code)
+	got, err := c.await(ctx, r)
+	switch {
+	case err != nil:
+		return fail(err)
+	case got.code != proto.OK:
+		return fail(got.code)
+	}
+	if err := proto.Unmarshal(got.body, rep); err != nil {
+		return fail(fmt.Errorf("%w: %w", ErrProtocol, err))
+	}
+	return nil
+}
+
+// await waits for the end of a request, or for that of the caller's patience.
+func (c *Client) await(ctx context.Context, r *request) (reply, error) {
+	var impatience <-chan time.Time
+	if c.cfg.ConnectWait > 0 {
+		ticker := time.NewTicker(c.cfg.ConnectWait)
+		defer ticker.Stop()
+		impatience = ticker.C
+	}
+	for {
+		select {
+		case got := <-r.reply:
+			return got, got.err
+		case <-ctx.Done():
+			c.unqueue(r, true)
+			return reply{}, c.because(ctx.Err())
+		case <-impatience:
+			// Under way it has another limit: the silence of the server.
+			if state, _ := c.State(); state == StateConnecting && c.unqueue(r, false) {
+				return reply{}, c.because(ErrNoConnection)
+			}
 		}
-		if err := proto.Unmarshal(got.body, rep); err != nil {
-			return fail(fmt.Errorf("%w: %w", ErrProtocol, err))
-		}
-		return nil
-	case <-ctx.Done():
-		c.abandon(r)
-		return fail(c.because(ctx.Err()))
 	}
 }
 
-// abandon forgets a request that nobody waits for any more, if it has not been sent;
-// otherwise its reply will be forgotten.
-func (c *Client) abandon(r *request) {
+// unqueue forgets a request that is not sent, and reports whether that was so. With
+// abandon the reply to one that is sent will be forgotten.
+func (c *Client) unqueue(r *request, abandon bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.gone = true
-	if i := slices.Index(c.queue, r); i >= 0 {
-		c.queue = slices.Delete(c.queue, i, i+1)
-		<-c.slots
+	i := slices.Index(c.queue, r)
+	if i < 0 {
+		r.gone = r.gone || abandon
+		return false
 	}
+	c.queue = slices.Delete(c.queue, i, i+1)
+	<-c.slots
+	return true
 }
 
 func (c *Client) overBecause() error {
