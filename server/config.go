@@ -34,8 +34,8 @@ type Config struct {
 	// MaxClientCnxns limits the connections of one client address; default 60,
 	// negative is unlimited. One too many is closed at once.
 	MaxClientCnxns int
-	// JuteMaxBuffer limits the bytes of a request; default 0xfffff. A longer one
-	// closes the connection. (setWatches may be 16 times as long: the C client
+	// JuteMaxBuffer limits the bytes of a request; default 0xfffff, at most
+	// JuteMaxBufferMax. A longer one closes the connection. (setWatches may be 16 times as long: the C client
 	// sends all its watches in one.)
 	JuteMaxBuffer int
 	// GlobalOutstandingLimit is the number of requests in work from which on the
@@ -104,6 +104,9 @@ type Config struct {
 	// Policy says which identities clients can have and what they may do. The
 	// default is ZooKeeper's: ip and digest, and nobody may do everything.
 	Policy Policy
+	// EagerACLCheck refuses a write that the state of this server does not allow
+	// before the leader is asked; default false, zoo.cfg enableEagerACLCheck.
+	EagerACLCheck bool
 	// ExtendedTypes allows nodes with a time to live; default false, zoo.cfg
 	// extendedTypesEnabled. Self must be less than 255 then: the ids of such a
 	// server's sessions could be taken for times to live. All servers need the
@@ -205,6 +208,10 @@ type Trace struct {
 // DefaultVersion is the Version of a Config that names none. Clients look at the
 // three numbers: they are those of the ZooKeeper whose protocol is spoken.
 const DefaultVersion = "3.9.3-quorate, built on 01/01/2026 00:00 UTC"
+
+// JuteMaxBufferMax is the highest JuteMaxBuffer: a request must fit into one of
+// the quorum's, which has at most 8 MiB, with the identities of its client.
+const JuteMaxBufferMax = 7 << 20
 
 // Fixed limits.
 const (
@@ -318,6 +325,9 @@ func (c Config) Validate() error {
 		}
 	}
 	count("JuteMaxBuffer", c.JuteMaxBuffer)
+	if c.JuteMaxBuffer > JuteMaxBufferMax {
+		fault("server: JuteMaxBuffer is %d; want at most %d", c.JuteMaxBuffer, JuteMaxBufferMax)
+	}
 	count("GlobalOutstandingLimit", c.GlobalOutstandingLimit)
 	count("LargeRequestThreshold", c.LargeRequestThreshold)
 	count("LargeRequestMaxBytes", c.LargeRequestMaxBytes)

@@ -53,6 +53,9 @@ func (c *Conn) dispatch(in incoming, h proto.RequestHeader) {
 // submit hands a write to the quorum. What is wrong with it the leader says: so
 // the answer comes in its turn.
 func (c *Conn) submit(in incoming, h proto.RequestHeader) {
+	if c.s.cfg.EagerACLCheck && c.refuseEagerly(in, h) {
+		return
+	}
 	id, _ := c.identity()
 	body := in.frame[requestHeaderBytes:]
 	local := c.isLocal()

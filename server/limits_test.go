@@ -237,6 +237,11 @@ func TestConfig_Validate(t *testing.T) {
 	assert.ErrorContains(t, err, "Workers")
 	assert.ErrorContains(t, err, "JuteMaxBuffer")
 	assert.ErrorContains(t, Config{MinSessionTimeout: time.Hour}.Validate(), "minSessionTimeout 1h0m0s is more than maxSessionTimeout")
+	err = Config{ExtendedTypes: true, Self: 255, JuteMaxBuffer: 8 << 20, Policy: Policy{DigestAlgorithm: "CRC"}, ContainersPerMinuteMax: -1}.Validate()
+	assert.ErrorContains(t, err, "ExtendedTypes and an id of 255 do not go together; want at most 254")
+	assert.ErrorContains(t, err, "JuteMaxBuffer is 8388608; want at most 7340032")
+	assert.ErrorContains(t, err, `Policy: DigestAlgorithm is "CRC"`)
+	assert.ErrorContains(t, err, "ContainersPerMinuteMax")
 	assert.Panics(t, func() { New(Config{Sets: -1}) })
 }
 

@@ -41,7 +41,6 @@ var foreignKeys = map[string]foreignKey{
 	"enforce.auth.enabled":         {Refuse: true, Harmless: "false", Why: "sessions without authentication cannot be turned away"},
 	"enforce.auth.schemes":         {Refuse: true, Why: "sessions without authentication cannot be turned away"},
 	"ensembleAuthName":             {Refuse: true, Why: "the ensemble scheme does not exist; ensemble.name keeps servers of different ensembles apart"},
-	"enableEagerACLCheck":          {Harmless: "false", Why: "ACLs are checked by the leader"},
 	"audit.enable":                 {Refuse: true, Harmless: "false", Why: "no audit log is written"},
 	"audit.impl.class":             {Refuse: true, Why: "no audit log is written"},
 

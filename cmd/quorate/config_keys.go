@@ -95,7 +95,8 @@ var commonRules = map[string]configRule{
 	"globalOutstandingLimit": func(p *configParser, e configEntry) {
 		p.number(e, 1, 1<<30, &p.cfg.OutstandingMax)
 	},
-	"jute.maxbuffer":         func(p *configParser, e configEntry) { p.number(e, 1024, 1<<30, &p.cfg.FrameBytesMax) },
+	"jute.maxbuffer":         takeJuteMaxBuffer,
+	"enableEagerACLCheck":    func(p *configParser, e configEntry) { p.flag(e, &p.cfg.Service.EagerACLCheck) },
 	"peerType":               takePeerType,
 	"electionAlg":            takeElectionAlg,
 	"forceSync":              takeForceSync,
@@ -203,6 +204,18 @@ func takeForceSync(p *configParser, e configEntry) {
 	on := true
 	if p.flag(e, &on) && !on {
 		p.fault(e, "forceSync=%s is refused: an acknowledged write must be on disk; remove the line", e.Value)
+	}
+}
+
+// takeJuteMaxBuffer takes a value that is too high for the highest one: nobody
+// needs all of it, and there is no limit on replies.
+func takeJuteMaxBuffer(p *configParser, e configEntry) {
+	if !p.number(e, 1024, 1<<30, &p.cfg.FrameBytesMax) {
+		return
+	}
+	if p.cfg.FrameBytesMax > server.JuteMaxBufferMax {
+		p.warn(e, "jute.maxbuffer=%s: requests of more than %d bytes are refused all the same; replies have no limit", e.Value, server.JuteMaxBufferMax)
+		p.cfg.FrameBytesMax = server.JuteMaxBufferMax
 	}
 }
 

@@ -97,6 +97,7 @@ quorumListenOnAllIPs=true
 forceSync=yes
 leaderServes=no
 skipACL=yes
+enableEagerACLCheck=true
 extendedTypesEnabled=true
 emulate353TTLNodes=true
 enforceQuota=true
@@ -121,7 +122,7 @@ ensemble.name=orders
 		OutstandingMax: 77, FrameBytesMax: 4194304, FourLetterWords: []string{"stat", "ruok", "memb"},
 		Service: server.Config{Policy: server.Policy{SuperDigest: "super:gG7s8t3oDEtIqF6DM9LlI/R+9Ss=", SkipACL: true,
 			NoDigest: true, DigestAlgorithm: "sha-256"},
-			ExtendedTypes: true, Emulate353TTLNodes: true, EnforceQuota: true,
+			EagerACLCheck: true, ExtendedTypes: true, Emulate353TTLNodes: true, EnforceQuota: true,
 			ContainerCheckInterval: 500 * time.Millisecond, ContainersPerMinuteMax: 60, ContainerNeverUsedMax: time.Second},
 		SnapCount: 10, SnapRetainCount: 5, PreAllocBytes: 128 << 10, ListenOnAllIPs: true, EnsembleName: "orders",
 		Gossip: gossipConfig{Bind: "10.0.0.1:7946", Join: []string{"h1:7946", "h2:7946"},
@@ -146,6 +147,13 @@ func TestConfig_ExtendedTypesNeedSmallIDs(t *testing.T) {
 	assert.EqualValues(t, 255, requireConfig(t, "dataDir=/d\n", "255").ServerID)
 	_, err := parseText("dataDir=/d\nextendedTypesEnabled=true\n", "255")
 	assert.ErrorContains(t, err, "zoo.cfg:2: extendedTypesEnabled needs server ids of at most 254, and this is server 255")
+}
+
+func TestConfig_JuteMaxBufferHasAHighest(t *testing.T) {
+	cfg := requireConfig(t, "dataDir=/d\njute.maxbuffer=50000000\nclientPort=2181\n", "")
+	assert.Equal(t, 7<<20, cfg.FrameBytesMax)
+	require.Len(t, cfg.Warnings, 1)
+	assert.Contains(t, cfg.Warnings[0], "zoo.cfg:2: jute.maxbuffer=50000000: requests of more than 7340032 bytes are refused")
 }
 
 func TestConfig_DigestAlgorithmMustExist(t *testing.T) {

@@ -63,7 +63,7 @@ var pure = []string{
 	"server/proto/", "server/znode/", "server/sasl/", "server/session/", "server/watch/", "internal/jute/", "internal/pack/", "internal/x500/",
 	"server/auth.go",
 	"server/wire.go", "server/frames.go", "server/input.go", "server/answer.go", "server/closing.go", "server/dispatch.go",
-	"server/handshake.go", "server/policy.go", "server/quota.go", "server/reads.go", "server/rearm.go", "server/reaper.go", "server/expiry.go", "server/statemachine.go", "server/stats.go",
+	"server/handshake.go", "server/eager.go", "server/policy.go", "server/quota.go", "server/reads.go", "server/rearm.go", "server/reaper.go", "server/expiry.go", "server/statemachine.go", "server/stats.go",
 	"server/words.go", "server/texts.go", "server/report.go", "server/measure.go", "server/ops.go", "server/mntr.go", "server/config.go", "server/quorum.go",
 }
 

@@ -210,15 +210,25 @@ func (r *request) closeSession() (proto.OpCode, proto.Record, proto.ErrCode) {
 		candidates = append(candidates, r.created[r.session]...)
 	}
 	slices.Sort(candidates)
-	paths := []string{}
+	paths, bytes := []string{}, 0
 	for _, path := range slices.Compact(candidates) {
 		if c := r.get(path); c.exists && c.owner == r.session {
 			paths = append(paths, path)
+			bytes += len(path)
 			r.remove(path)
 		}
 	}
+	if bytes > closeListBytesMax {
+		return proto.OpCloseSession, &proto.CloseSessionTxn{Unlisted: true}, proto.OK
+	}
 	return proto.OpCloseSession, &proto.CloseSessionTxn{Paths: paths}, proto.OK
 }
+
+// closeListBytesMax limits the paths that a closeSession lists. One that would
+// have more lists none, and every server deletes what the session has, which is
+// the same where history is: else a session could make a transaction that
+// nobody can store (ZOOKEEPER-4306).
+const closeListBytesMax = 1 << 20
 
 // remove records that the node at path will be gone.
 func (r *request) remove(path string) {
