@@ -48,6 +48,9 @@ type serverConfig struct {
 	// nil for the server's own default, which is what an absent key means.
 	FourLetterWords []string
 
+	TLS  tlsConfig  // clients that speak TLS
+	JAAS jaasConfig // clients that authenticate by SASL
+
 	// Service is the rest of what the file says about serving clients, in the
 	// words of package server, whose defaults hold.
 	Service server.Config
@@ -128,6 +131,8 @@ func parseEntries(path string, entries iter.Seq[configEntry], world configWorld)
 	p.finishGossip()
 	p.finishMembership()
 	p.finishClientAddr()
+	p.finishSecure()
+	p.finishAuth()
 	p.finishService()
 	if err := errors.Join(p.faults...); err != nil {
 		return nil, err
@@ -151,7 +156,12 @@ type configParser struct {
 	lines      ensemble.Lines
 	clientPort int
 	clientHost string
+	securePort int
+	secureHost string
 	peerType   string
+
+	allowFailed, requireSASL, enforce bool
+	schemes                           []string // enforce.auth.schemes
 
 	standaloneEnabled bool // ZooKeeper's default is true
 }
@@ -401,7 +411,7 @@ func (p *configParser) finishClientAddr() {
 }
 
 func (p *configParser) warnWithoutClients() {
-	if p.cfg.ClientAddr == "" {
+	if p.cfg.ClientAddr == "" && p.securePort == 0 {
 		p.cfg.Warnings = append(p.cfg.Warnings, p.cfg.Path+": no clients are served, because there is no clientPort; add a line such as clientPort=2181")
 	}
 }

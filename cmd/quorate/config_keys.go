@@ -25,6 +25,10 @@ func (p *configParser) take(e configEntry) {
 		}
 		return
 	}
+	if rule, ok := familyRule(e.Key); ok {
+		rule(p, e)
+		return
+	}
 	if r, ok := foreignRule(e.Key); ok {
 		switch {
 		case r.Harmless != "" && strings.EqualFold(e.Value, r.Harmless):
@@ -55,7 +59,7 @@ type configRule func(p *configParser, e configEntry)
 
 // configRules are the keys that we act on. Those of one subject may stand in a
 // table of their own.
-var configRules = merged(commonRules, throttleRules)
+var configRules = merged(commonRules, throttleRules, secureRules, authRules)
 
 func merged(tables ...map[string]configRule) map[string]configRule {
 	all := map[string]configRule{}
@@ -77,13 +81,8 @@ var commonRules = map[string]configRule{
 	"dataLogDir": func(p *configParser, e configEntry) {
 		p.text(e, "a directory", &p.cfg.DataLogDir)
 	},
-	"clientPort": func(p *configParser, e configEntry) { p.number(e, 0, 65535, &p.clientPort) },
-	"clientPortAddress": func(p *configParser, e configEntry) {
-		p.clientHost = strings.TrimSuffix(strings.TrimPrefix(e.Value, "["), "]")
-		if p.clientHost == "" || strings.Contains(p.clientHost, ":") && net.ParseIP(p.clientHost) == nil {
-			p.fault(e, "clientPortAddress=%s: want a host name or an IP address without port", clip(e.Value))
-		}
-	},
+	"clientPort":           func(p *configParser, e configEntry) { p.number(e, 0, 65535, &p.clientPort) },
+	"clientPortAddress":    func(p *configParser, e configEntry) { p.hostAlone(e, &p.clientHost) },
 	"minSessionTimeout":    func(p *configParser, e configEntry) { p.sessionTimeout(e, &p.cfg.MinSessionTimeout) },
 	"maxSessionTimeout":    func(p *configParser, e configEntry) { p.sessionTimeout(e, &p.cfg.MaxSessionTimeout) },
 	"maxClientCnxns":       func(p *configParser, e configEntry) { p.number(e, 0, 1<<30, &p.cfg.MaxClientCnxns) },

@@ -224,9 +224,7 @@ func TestConfig_FaultsAreSentences(t *testing.T) {
 		{"dataDir=/d\npeerType=observer", "", "an observer needs an ensemble to observe"},
 		{"dataDir=/d\n4lw.commands.whitelist=ruok,stst", "", `unknown command "stst"`},
 		{"dataDir=/d\nDigestAuthenticationProvider.superDigest=x", "", "want user:digest"},
-		{"dataDir=/d\nsecureClientPort=2281", "", "secureClientPort is not supported yet: TLS"},
-		{"dataDir=/d\nssl.keyStore.location=/k", "", "ssl.keyStore.location is not supported yet: TLS"},
-		{"dataDir=/d\nauthProvider.1=x", "", "authProvider.1 is not supported yet"},
+		{"dataDir=/d\nsslQuorum=true", "", "sslQuorum is not supported yet: TLS"},
 		{"dataDir=/d\nreconfigEnabled=true", "", "reconfigEnabled is not supported yet"},
 		{"dataDir=/d\nquorum.auth.learnerRequireSasl=true", "", "is not supported yet"},
 		{"dataDir=/d\ngossip.key=secret", "", "gossip.key: want a pass phrase of 12 characters or more"},
@@ -255,7 +253,7 @@ func TestConfig_FaultsAreSentences(t *testing.T) {
 }
 
 func TestConfig_AllFaultsAtOnce(t *testing.T) {
-	_, err := parseText("tickTime=x\nserver.1=a\nserver.2=b:1:1\nfrob=1\nforceSync=no\nsecureClientPort=1\n", "1")
+	_, err := parseText("tickTime=x\nserver.1=a\nserver.2=b:1:1\nfrob=1\nforceSync=no\nsslQuorum=1\n", "1")
 	require.Error(t, err)
 	lines := strings.Split(err.Error(), "\n")
 	require.Len(t, lines, 7, "%v", err)

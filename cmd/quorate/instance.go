@@ -29,7 +29,9 @@ type instance struct {
 	logger     *slog.Logger
 	log        *slog.Logger // logger, with our sid
 
-	clients net.Listener // nil: serves no clients
+	clients net.Listener // nil: there is no clientPort
+	secure  net.Listener // nil: there is no secureClientPort
+	users   *userFile    // nil: nobody may authenticate by SASL
 	gossip  *gossip.Gossip
 	server  *server.Server
 	node    attached
@@ -80,12 +82,17 @@ func (a *attached) View() *ensemble.View { return a.view }
 func newInstance(cfg *serverConfig, log *slog.Logger) (*instance, error) {
 	in := &instance{cfg: cfg, logger: log, log: log.With("sid", cfg.ServerID), view: cfg.View, serving: make(chan struct{})}
 	in.timing = gossip.LAN
-	if cfg.ClientAddr != "" {
-		ln, err := net.Listen("tcp", cfg.ClientAddr)
+	if err := in.listen(); err != nil {
+		in.closeClients()
+		return nil, err
+	}
+	if cfg.JAAS.Path != "" {
+		users, err := openUsers(cfg.JAAS, in.log)
 		if err != nil {
-			return nil, fmt.Errorf("listen for clients on %s: %w: is another server using the port?", cfg.ClientAddr, err)
+			in.closeClients()
+			return nil, err
 		}
-		in.clients = ln
+		in.users = users
 	}
 	return in, nil
 }
@@ -113,8 +120,8 @@ func (in *instance) run(ctx context.Context) error {
 }
 
 func (in *instance) closeClients() {
-	if in.clients != nil {
-		_ = in.clients.Close()
+	for _, ln := range in.listeners() {
+		_ = ln.Close()
 	}
 }
 
@@ -165,7 +172,7 @@ func (in *instance) startQuorum(ctx context.Context, group *errgroup.Group) erro
 	if in.view.IsVoter(in.cfg.ServerID) && in.cfg.Observer {
 		return fmt.Errorf("this server is to be an observer, but the ensemble has it as a participant: server.%d", in.cfg.ServerID)
 	}
-	in.log.Info("starting", "version", version(), "voters", in.view.Voters(), "dataDir", in.cfg.DataDir, "clients", in.cfg.ClientAddr)
+	in.log.Info("starting", "version", version(), "voters", in.view.Voters(), "dataDir", in.cfg.DataDir, "clients", in.cfg.ClientAddr, "secureClients", in.cfg.TLS.Addr)
 	in.server = server.New(in.serviceConfig())
 	in.node.view = in.view
 	in.server.Attach(&in.node)
@@ -184,8 +191,8 @@ func (in *instance) startQuorum(ctx context.Context, group *errgroup.Group) erro
 		<-node.Done()
 		return node.Close()
 	})
-	if in.clients != nil {
-		group.Go(func() error { return in.server.Run(ctx, in.clients) })
+	if ports := in.listeners(); len(ports) > 0 {
+		group.Go(func() error { return in.server.Run(ctx, ports...) })
 	}
 	group.Go(func() error {
 		if node.Established(ctx) == nil {
@@ -207,6 +214,9 @@ func (in *instance) serviceConfig() server.Config {
 	c.MaxClientCnxns, c.JuteMaxBuffer = unlimited(in.cfg.MaxClientCnxns), in.cfg.FrameBytesMax
 	c.GlobalOutstandingLimit, c.Whitelist = in.cfg.OutstandingMax, in.cfg.FourLetterWords
 	c.Setup, c.Members, c.Logger = in.setup(), in.members, in.logger
+	if c.SASL != nil && in.users != nil {
+		c.SASL = &server.SASL{Users: in.users.current, AllowFailed: c.SASL.AllowFailed}
+	}
 	return c
 }
 
@@ -283,11 +293,7 @@ func (in *instance) setup() server.Setup {
 		DataDir: in.cfg.DataDir, LogDir: in.cfg.DataLogDir,
 		InitLimitTicks: in.cfg.InitLimitTicks, SyncLimitTicks: in.cfg.SyncLimitTicks,
 	}
-	if in.clients != nil {
-		if tcp, ok := in.clients.Addr().(*net.TCPAddr); ok {
-			at.ClientPort = tcp.Port
-		}
-	}
+	at.ClientPort, at.SecureClientPort = portOf(in.clients), portOf(in.secure)
 	if me, ok := in.view.Member(in.cfg.ServerID); ok {
 		at.ElectionPort, at.QuorumPort = me.Addrs[0].ElectionPort, me.Addrs[0].QuorumPort
 	}

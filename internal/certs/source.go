@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -28,9 +27,9 @@ type Source struct {
 	cfg     Config
 	current atomic.Pointer[tls.Config] // never written to
 
-	mu     sync.Mutex // held by the one who looks at the files
-	looked time.Time
-	seen   [sha256.Size]byte // of what was read last, good or bad
+	looking atomic.Bool // somebody looks at the files, and owns the next two
+	looked  time.Time
+	seen    [sha256.Size]byte // of what was read last, good or bad
 }
 
 // Open reads the files for the first time. Its error names the key, the file and
@@ -81,10 +80,10 @@ func verifyHost(from net.Addr, state tls.ConnectionState) error {
 // look reads the files if that was not done within the last second. Who comes
 // while another looks goes on with what there is.
 func (s *Source) look() {
-	if s.cfg.Fixed || !s.mu.TryLock() {
+	if s.cfg.Fixed || !s.looking.CompareAndSwap(false, true) {
 		return
 	}
-	defer s.mu.Unlock()
+	defer s.looking.Store(false)
 	now := s.cfg.Now()
 	if since := now.Sub(s.looked); since >= 0 && since < lookEvery {
 		return

@@ -45,7 +45,7 @@ var downhill = map[string][]string{
 	"server/sasl":      {},
 	"server/session":   {"ensemble"},
 	"server/watch":     {"server/proto"},
-	"cmd/quorate":      {"ensemble", "quorum", "server", "transport/gossip", "zab", "zab/storage", "sim", "sim/check", "sim/picture", "internal/cli", "internal/zkclient", "internal/mutant"},
+	"cmd/quorate":      {"ensemble", "quorum", "server", "server/sasl", "internal/certs", "transport/gossip", "zab", "zab/storage", "sim", "sim/check", "sim/picture", "internal/cli", "internal/zkclient", "internal/mutant"},
 
 	"internal/certs/certstest": {},
 	"server/sasl/sasltest":     {},
