@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/quorate/quorate/ensemble"
 	"github.com/quorate/quorate/zab"
@@ -44,7 +45,8 @@ type applier struct {
 	position zab.Position // last applied
 	wake     chan struct{}
 
-	waiting *waiting // of the role that is entered; only the run goroutine uses it
+	waiting *waiting // of the role that is entered; only the run goroutine uses it, and loading
+	loading Loaded   // what the start has cost so far
 }
 
 func newApplier(n *Node) *applier {
@@ -168,6 +170,10 @@ func (a *applier) execute(ctx context.Context, cmd any) error {
 	switch c := cmd.(type) {
 	case *applyUpTo:
 		return a.apply(ctx, c.zxid)
+	case *loadedState:
+		if a.node.cfg.Hooks.Loaded != nil {
+			a.node.cfg.Hooks.Loaded(a.loading)
+		}
 	case *enterRole:
 		if o, ok := a.node.machine.(zab.RoleObserver); ok {
 			o.RoleChanged(c.role)
@@ -217,6 +223,7 @@ func (a *applier) load() error {
 	if err != nil {
 		return fmt.Errorf("open snapshot: %w", err)
 	}
+	began := time.Now()
 	err = a.node.machine.Restore(r)
 	if cerr := r.Close(); err == nil {
 		err = cerr
@@ -224,6 +231,7 @@ func (a *applier) load() error {
 	if err != nil {
 		return fmt.Errorf("restore the snapshot at %v: %w", at.Zxid, err)
 	}
+	a.loading.Snapshot, a.loading.Took = at, time.Since(began)
 	a.setAt(at)
 	a.node.snapshots.restored(at)
 	return nil
@@ -232,6 +240,8 @@ func (a *applier) load() error {
 // apply applies the log up to a zxid. What is committed may still be on its way
 // to the log; then it waits.
 func (a *applier) apply(ctx context.Context, upTo ensemble.Zxid) error {
+	began := time.Now()
+	defer func() { a.loading.TxnsTook += time.Since(began) }()
 	for pos := a.at(); pos.Zxid < upTo; {
 		txns, err := a.node.store.Read(pos.Zxid, readBytesMax)
 		if err != nil {
@@ -260,6 +270,7 @@ func (a *applier) apply(ctx context.Context, upTo ensemble.Zxid) error {
 				a.waiting.complete(t.Origin.Tag, result)
 			}
 		}
+		a.loading.Txns += n
 		a.node.snapshots.applied(pos, n)
 		a.node.appliedSignal.notify()
 	}

@@ -63,6 +63,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Trace gets every protocol event, from one goroutine; nil means nobody.
 	Trace func(Event)
+	// Hooks are told what is worth measuring.
+	Hooks Hooks
 }
 
 // Event is one step of the protocol: an input and the effects that came of it,

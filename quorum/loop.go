@@ -57,6 +57,7 @@ func (n *Node) run(ctx context.Context, found storage.Recovery, electionPort net
 
 	n.applier.push(&restoreState{nil, make(chan struct{})})
 	n.applier.push(&applyUpTo{max(found.Committed, found.Snapshot.Zxid)})
+	n.applier.push(&loadedState{})
 
 	n.group.Go(func() error { return n.manager.Run(ctx, electionPort) })
 	n.group.Go(func() error { return n.messenger.Run(ctx) })
@@ -163,6 +164,9 @@ func (n *Node) step(in zab.Input, out *zab.Effects) error {
 	n.peer.Step(at, in, out)
 	if n.cfg.Trace != nil {
 		n.cfg.Trace(Event{Server: n.cfg.Self, At: at, Input: in, Effects: append([]zab.Effect(nil), out.List...)})
+	}
+	if n.cfg.Hooks.Event != nil {
+		n.cfg.Hooks.Event(Event{Server: n.cfg.Self, At: at, Input: in, Effects: out.List})
 	}
 	for _, e := range out.List {
 		if halt, ok := e.(zab.Halt); ok {

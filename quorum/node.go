@@ -119,6 +119,7 @@ func (c *Config) storage() storage.Config {
 	return storage.Config{
 		Dir: c.Dir, LogDir: c.LogDir, Server: c.Self, FS: c.FS, Initialize: c.Initialize,
 		SegmentBytes: c.LogSegmentBytes, SnapshotsRetained: c.SnapshotsRetained, TrustUnfinished: true, Logger: c.log(),
+		Trace: c.Hooks.Storage,
 	}
 }
 

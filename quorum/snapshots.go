@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/quorate/quorate/zab"
 )
@@ -109,6 +110,7 @@ func (s *snapshots) run(ctx context.Context) error {
 
 func (s *snapshots) write(ctx context.Context, job snapshotJob) error {
 	defer job.snap.Release()
+	began := time.Now()
 	w, err := s.node.store.CreateSnapshot(job.at)
 	if err != nil {
 		return err
@@ -120,6 +122,9 @@ func (s *snapshots) write(ctx context.Context, job snapshotJob) error {
 	}
 	if err := w.Commit(); err != nil {
 		return err
+	}
+	if s.node.cfg.Hooks.Snapshot != nil {
+		s.node.cfg.Hooks.Snapshot(job.at, time.Since(began))
 	}
 	s.node.log.Debug("snapshot written", "zxid", job.at.Zxid.String(), "bytes", n)
 	if s.node.transfers.Load() > 0 {

@@ -29,12 +29,21 @@ func (s *Server) Serving() bool { return s.serving.Load() }
 // observer or looking.
 func (s *Server) Mode() string { return s.mode() }
 
+// Quorum returns the replication below the server; nil before Attach.
+func (s *Server) Quorum() Quorum { return s.quorum }
+
+// DirBytes returns the size of the files of DataDir and of LogDir (Setup).
+func (s *Server) DirBytes() (data, log int64) {
+	return dirBytes(s.cfg.Setup.DataDir), dirBytes(s.cfg.Setup.LogDir)
+}
+
 // Config returns the configuration in force, with every default filled in.
 func (s *Server) Config() Config { return s.cfg }
 
 // ConnReport is what cons tells of one connection.
 type ConnReport struct {
 	Remote         netip.AddrPort
+	Secure         bool
 	Interest       int // 1: reading, 5: writing too, 0: closing, or a four-letter word
 	Outstanding    int // requests received and not answered
 	Received, Sent int64

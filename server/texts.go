@@ -102,9 +102,10 @@ func (s *Server) wordConf() string {
 	put("clientPort", port(at.ClientPort))
 	put("secureClientPort", port(at.SecureClientPort))
 	put("dataDir", at.DataDir)
-	put("dataDirSize", dirBytes(at.DataDir))
+	data, log := s.DirBytes()
+	put("dataDirSize", data)
 	put("dataLogDir", at.LogDir)
-	put("dataLogSize", dirBytes(at.LogDir))
+	put("dataLogSize", log)
 	put("tickTime", c.TickTime.Milliseconds())
 	put("maxClientCnxns", max(c.MaxClientCnxns, 0))
 	put("minSessionTimeout", c.MinSessionTimeout.Milliseconds())
@@ -128,8 +129,8 @@ func (s *Server) wordConf() string {
 }
 
 func (s *Server) wordDirs() string {
-	at := s.cfg.Setup
-	return fmt.Sprintf("datadir_size: %d\nlogdir_size: %d\n", dirBytes(at.DataDir), dirBytes(at.LogDir))
+	data, log := s.DirBytes()
+	return fmt.Sprintf("datadir_size: %d\nlogdir_size: %d\n", data, log)
 }
 
 // javaDate is how Java prints a Date.

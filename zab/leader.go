@@ -407,16 +407,18 @@ func (l *Leader) Describe(s *Status) {
 	s.Phase = l.phase.String()
 	s.PendingSyncs = len(l.syncs)
 	s.Learners = len(l.order)
-	for _, m := range l.members {
+	for id, m := range l.members {
 		if m.stage < active {
 			continue
 		}
 		if m.observer {
 			s.SyncedObservers++
+			s.Observers = append(s.Observers, id)
 		} else {
 			s.SyncedFollowers++
 		}
 	}
+	slices.Sort(s.Observers)
 	s.Outstanding = int(max(0, l.journal.Last().Zxid-l.journal.committed))
 	if l.journal.committed.Epoch() != l.journal.Last().Zxid.Epoch() {
 		s.Outstanding = int(l.journal.Last().Zxid.Counter())

@@ -19,7 +19,8 @@ type Status struct {
 	Learners        int // connected followers and observers
 	SyncedFollowers int
 	SyncedObservers int
-	PendingSyncs    int // syncs that wait for a quorum
+	Observers       []ensemble.ServerID // those synchronized, ascending; nobody may write to it
+	PendingSyncs    int                 // syncs that wait for a quorum
 	// ProposalBytes are the sizes of the last, smallest and largest proposal;
 	// -1 before the first.
 	ProposalBytes struct{ Last, Min, Max int }

@@ -62,6 +62,7 @@ type serverConfig struct {
 	ListenOnAllIPs bool   // quorumListenOnAllIPs
 	EnsembleName   string // servers of another name are refused; empty matches only empty
 	Gossip         gossipConfig
+	Admin          adminConfig
 
 	// Warnings are sentences about keys that were accepted without effect, each
 	// with file and line, to be logged once.
@@ -119,6 +120,7 @@ func parseEntries(path string, entries iter.Seq[configEntry], world configWorld)
 			SnapCount:       100000,
 			SnapRetainCount: 3,
 			PreAllocBytes:   65536 << 10,
+			Admin:           adminDefault,
 		},
 		world:   world,
 		entries: map[string]configEntry{},
@@ -134,6 +136,7 @@ func parseEntries(path string, entries iter.Seq[configEntry], world configWorld)
 	p.finishSecure()
 	p.finishAuth()
 	p.finishService()
+	p.finishAdmin()
 	if err := errors.Join(p.faults...); err != nil {
 		return nil, err
 	}

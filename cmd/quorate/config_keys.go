@@ -59,7 +59,7 @@ type configRule func(p *configParser, e configEntry)
 
 // configRules are the keys that we act on. Those of one subject may stand in a
 // table of their own.
-var configRules = merged(commonRules, throttleRules, secureRules, authRules)
+var configRules = merged(commonRules, throttleRules, secureRules, authRules, adminRules)
 
 func merged(tables ...map[string]configRule) map[string]configRule {
 	all := map[string]configRule{}

@@ -114,8 +114,10 @@ ensemble.name=orders
 `, "3\n")
 	view, clone := cfg.View, *cfg
 	clone.View = nil
+	clone.Admin.Text = ""
 	assert.Equal(t, serverConfig{
-		Path: "zoo.cfg", ServerID: 3, Observer: true,
+		Admin: adminDefault,
+		Path:  "zoo.cfg", ServerID: 3, Observer: true,
 		TickTime: 2 * time.Second, InitLimitTicks: 20, SyncLimitTicks: 7,
 		DataDir: "/d", DataLogDir: "/log", ClientAddr: "[::1]:2182",
 		MinSessionTimeout: 100 * time.Millisecond, MaxSessionTimeout: 90 * time.Second,
@@ -264,12 +266,11 @@ func TestConfig_AllFaultsAtOnce(t *testing.T) {
 }
 
 func TestConfig_WarnsOfWhatHasNoEffect(t *testing.T) {
-	cfg := requireConfig(t, "dataDir=/d\nclientPort=1\nadmin.serverPort=8080\nmetricsProvider.httpPort=7000\nreconfigEnabled=false\n"+
+	cfg := requireConfig(t, "dataDir=/d\nclientPort=1\nadmin.rateLimiterIntervalInMS=8080\nmetricsProvider.httpPort=7000\nreconfigEnabled=false\n"+
 		"autopurge.purgeInterval=0\nautopurge.snapRetainCount=1\nclientPortListenBacklog=50\n", "")
 	require.Len(t, cfg.Warnings, 5)
-	for i, want := range []string{"zoo.cfg:3: admin.serverPort has no effect", "zoo.cfg:4: metricsProvider.httpPort has no effect",
-		"zoo.cfg:6: autopurge.purgeInterval=0 does not turn purging off", "zoo.cfg:7: autopurge.snapRetainCount=1 is less than 3",
-		"zoo.cfg:8: clientPortListenBacklog has no effect"} {
+	for i, want := range []string{"zoo.cfg:3: admin.rateLimiterIntervalInMS has no effect", "zoo.cfg:6: autopurge.purgeInterval=0 does not turn purging off", "zoo.cfg:7: autopurge.snapRetainCount=1 is less than 3",
+		"zoo.cfg:8: clientPortListenBacklog has no effect", "zoo.cfg:4: metricsProvider.httpPort has no effect without"} {
 		assert.Contains(t, cfg.Warnings[i], want)
 	}
 	assert.Equal(t, 3, cfg.SnapRetainCount)

@@ -17,6 +17,7 @@ import (
 	"github.com/quorate/quorate/ensemble"
 	"github.com/quorate/quorate/quorum"
 	"github.com/quorate/quorate/server"
+	"github.com/quorate/quorate/server/meter"
 	"github.com/quorate/quorate/transport/gossip"
 	"github.com/quorate/quorate/zab"
 )
@@ -32,6 +33,7 @@ type instance struct {
 	clients net.Listener // nil: there is no clientPort
 	secure  net.Listener // nil: there is no secureClientPort
 	users   *userFile    // nil: nobody may authenticate by SASL
+	admin   adminPorts
 	gossip  *gossip.Gossip
 	server  *server.Server
 	node    attached
@@ -94,6 +96,10 @@ func newInstance(cfg *serverConfig, log *slog.Logger) (*instance, error) {
 		}
 		in.users = users
 	}
+	if err := in.listenAdmin(); err != nil {
+		in.closeClients()
+		return nil, err
+	}
 	return in, nil
 }
 
@@ -123,6 +129,7 @@ func (in *instance) closeClients() {
 	for _, ln := range in.listeners() {
 		_ = ln.Close()
 	}
+	in.admin.close()
 }
 
 func (in *instance) startGossip(ctx context.Context, group *errgroup.Group) error {
@@ -176,12 +183,14 @@ func (in *instance) startQuorum(ctx context.Context, group *errgroup.Group) erro
 	in.server = server.New(in.serviceConfig())
 	in.node.view = in.view
 	in.server.Attach(&in.node)
+	in.startAdmin(ctx, group)
 	node, err := quorum.Start(ctx, quorum.Config{
 		Self: in.cfg.ServerID, View: in.view, Ensemble: in.ensembleName(),
 		Dir: in.cfg.DataDir, LogDir: in.cfg.DataLogDir, Initialize: in.initialize,
 		TickTime: in.cfg.TickTime, InitLimitTicks: in.cfg.InitLimitTicks, SyncLimitTicks: in.cfg.SyncLimitTicks,
 		SnapshotTxns: in.cfg.SnapCount, SnapshotsRetained: in.cfg.SnapRetainCount,
 		Addresses: in.announced, Logger: in.logger,
+		Hooks: meter.New(in.server.Metrics(), in.cfg.ServerID, nil).Hooks(),
 	}, in.server)
 	if err != nil {
 		return err

@@ -151,7 +151,7 @@ func prepareLocal(o localOptions) ([]localServer, error) {
 		return nil, err
 	}
 	n := o.servers + o.observers
-	ports, err := freePorts(2*n+1, o.clientPort, o.clientPort+n)
+	ports, err := freePorts(3*n+1, o.clientPort, o.clientPort+n)
 	if err != nil {
 		return nil, err
 	}
@@ -178,8 +178,8 @@ func prepareLocal(o localOptions) ([]localServer, error) {
 		if i == 0 {
 			bind = fmt.Sprintf("127.0.0.1:%d", ports[2*n])
 		}
-		cfg := fmt.Sprintf("tickTime=%d\ndataDir=%s\n%sgossip.bind=%s\ngossip.join=127.0.0.1:%d\n4lw.commands.whitelist=*\nmaxClientCnxns=0\n",
-			localTickTime.Milliseconds(), data, lines.String(), bind, ports[2*n])
+		cfg := fmt.Sprintf("tickTime=%d\ndataDir=%s\n%sgossip.bind=%s\ngossip.join=127.0.0.1:%d\n4lw.commands.whitelist=*\nmaxClientCnxns=0\nadmin.serverPort=%d\n",
+			localTickTime.Milliseconds(), data, lines.String(), bind, ports[2*n], ports[2*n+1+i])
 		if err := os.WriteFile(s.config, []byte(cfg), 0o644); err != nil {
 			return nil, err
 		}

@@ -67,10 +67,7 @@ func (s *Server) WriteConfig(lines ...string) error {
 		"tickTime=500", "initLimit=20", "syncLimit=10",
 		"dataDir=" + s.DataDir(),
 		"clientPort=" + strconv.Itoa(s.ClientPort), "clientPortAddress=127.0.0.1",
-		"maxClientCnxns=0", "4lw.commands.whitelist=*",
-	}
-	if s.Kind == ZooKeeper {
-		defaults = append(defaults, "admin.enableServer=false")
+		"maxClientCnxns=0", "4lw.commands.whitelist=*", "admin.enableServer=false",
 	}
 	keep := append([]string(nil), lines...)
 	for _, d := range defaults {

@@ -40,12 +40,14 @@ var downhill = map[string][]string{
 	"server":           {"ensemble", "zab", "server/lf", "server/metric", "server/proto", "server/znode", "server/session", "server/watch", "server/sasl", "internal/jute", "internal/mutant", "internal/x500"},
 	"server/lf":        {},
 	"server/metric":    {},
+	"server/meter":     {"ensemble", "quorum", "server/metric", "server/proto", "zab", "zab/storage"},
+	"server/admin":     {"ensemble", "server", "server/metric"},
 	"server/proto":     {"ensemble", "internal/jute"},
 	"server/znode":     {"ensemble", "zab", "server/proto", "internal/jute", "internal/mutant"},
 	"server/sasl":      {},
 	"server/session":   {"ensemble"},
 	"server/watch":     {"server/proto"},
-	"cmd/quorate":      {"ensemble", "quorum", "server", "server/sasl", "internal/certs", "transport/gossip", "zab", "zab/storage", "sim", "sim/check", "sim/picture", "internal/cli", "internal/zkclient", "internal/mutant"},
+	"cmd/quorate":      {"ensemble", "quorum", "server", "server/admin", "server/meter", "server/sasl", "internal/certs", "transport/gossip", "zab", "zab/storage", "sim", "sim/check", "sim/picture", "internal/cli", "internal/zkclient", "internal/mutant"},
 
 	"internal/certs/certstest": {},
 	"server/sasl/sasltest":     {},
@@ -75,8 +77,9 @@ var seeded = []string{"sim"}
 
 // onlyImporters are libraries that one package hides from all others.
 var onlyImporters = map[string]string{
-	"github.com/hashicorp/memberlist": "transport/gossip",
-	"github.com/spf13/cobra":          "cmd/quorate",
+	"github.com/hashicorp/memberlist":                "transport/gossip",
+	"github.com/spf13/cobra":                         "cmd/quorate",
+	"github.com/prometheus/client_golang/prometheus": "server/admin",
 }
 
 func TestHouse_ImportsPointDownhill(t *testing.T) {

@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/quorate/quorate/internal/jute"
@@ -16,6 +17,18 @@ type TxnHeader struct {
 	Zxid    int64
 	Time    int64 // milliseconds since 1970, by the leader's clock at prepare
 	Type    OpCode
+}
+
+// txnTimeAt is where in an encoded transaction Time lies.
+const txnTimeAt = 8 + 4 + 8
+
+// TxnTime returns the Time of an encoded transaction without decoding it; 0 if it
+// is too short to be one.
+func TxnTime(txn []byte) (millis int64) {
+	if len(txn) < TxnHeaderBytes {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(txn[txnTimeAt:]))
 }
 
 // Encode appends the record.

@@ -100,7 +100,7 @@ func TestSnapshotReader_EveryBitFlip(t *testing.T) {
 	require.NoError(t, m.append(s, makeTxns(m.last(), 1, 1, 1)))
 	require.NoError(t, m.commit(s, 1))
 	var whole []byte
-	edit(t, fs, s.snapshotName(m.last().Zxid), func(b []byte) []byte { whole = b; return b })
+	edit(t, fs, s.SnapshotName(m.last().Zxid), func(b []byte) []byte { whole = b; return b })
 	for bit := range 8 * len(whole) {
 		b := flip(bit)(bytes.Clone(whole))
 		_, r, err := openSnapshotContent("snapshot", bytes.NewReader(b), int64(len(b)))

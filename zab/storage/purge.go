@@ -26,7 +26,7 @@ func (s *Store) Install(w *SnapshotWriter) error {
 		return err
 	}
 	defer w.release()
-	if err := s.publish(w.name, s.snapshotName(w.at.Zxid)); err != nil {
+	if err := s.publish(w.name, s.SnapshotName(w.at.Zxid)); err != nil {
 		return err
 	}
 	if err := s.closeActive(); err != nil {
@@ -39,11 +39,11 @@ func (s *Store) Install(w *SnapshotWriter) error {
 		}
 		for _, at := range s.snapshots {
 			if at.Zxid != w.at.Zxid {
-				old = append(old, s.snapshotName(at.Zxid))
+				old = append(old, s.SnapshotName(at.Zxid))
 			}
 		}
 		for _, name := range s.suspects {
-			if name != s.snapshotName(w.at.Zxid) {
+			if name != s.SnapshotName(w.at.Zxid) {
 				old = append(old, name)
 			}
 		}
@@ -94,7 +94,7 @@ func (s *Store) Purge() (zab.Position, error) {
 	if err == nil && surplus >= 0 {
 		names, s.suspects = s.suspects, nil
 		for _, at := range s.snapshots[:surplus] {
-			names = append(names, s.snapshotName(at.Zxid))
+			names = append(names, s.SnapshotName(at.Zxid))
 		}
 		s.snapshots = s.snapshots[surplus:]
 		// Removed snapshots may be what a reader was about to open.

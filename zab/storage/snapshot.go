@@ -181,7 +181,7 @@ func (s *Store) OpenSnapshot() (zab.Position, io.ReadCloser, error) {
 }
 
 func (s *Store) openSnapshot(at zab.Position) (*snapshotReader, error) {
-	name := s.snapshotName(at.Zxid)
+	name := s.SnapshotName(at.Zxid)
 	f, err := s.fs.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("open snapshot: %w", err)
@@ -201,7 +201,8 @@ func (s *Store) openSnapshot(at zab.Position) (*snapshotReader, error) {
 	return r, nil
 }
 
-func (s *Store) snapshotName(z ensemble.Zxid) string {
+// SnapshotName returns the path of the snapshot of a zxid, there or not.
+func (s *Store) SnapshotName(z ensemble.Zxid) string {
 	return filepath.Join(s.cfg.Dir, fileName(snapshotPrefix, z))
 }
 
@@ -226,7 +227,7 @@ func (s *Store) CreateSnapshot(at zab.Position) (*SnapshotWriter, error) {
 	if at.Zxid < 0 {
 		return nil, fmt.Errorf("create snapshot: %s is no zxid", at.Zxid)
 	}
-	w := &SnapshotWriter{store: s, at: at, name: s.snapshotName(at.Zxid) + temporarySuffix}
+	w := &SnapshotWriter{store: s, at: at, name: s.SnapshotName(at.Zxid) + temporarySuffix}
 	s.mu.Lock()
 	err, busy := s.err, s.writing[w.name]
 	if err == nil && !busy {
@@ -296,13 +297,13 @@ func (w *SnapshotWriter) Commit() error {
 	if err := s.checkCommit(w.at, generation); err != nil {
 		return errors.Join(fmt.Errorf("commit snapshot: %w", err), s.fs.Remove(w.name))
 	}
-	if err := s.publish(w.name, s.snapshotName(w.at.Zxid)); err != nil {
+	if err := s.publish(w.name, s.SnapshotName(w.at.Zxid)); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	s.snapshots = insertSnapshot(s.snapshots, w.at)
 	// A damaged one of that name, still to be purged, has just been replaced.
-	name := s.snapshotName(w.at.Zxid)
+	name := s.SnapshotName(w.at.Zxid)
 	s.suspects = slices.DeleteFunc(s.suspects, func(n string) bool { return n == name })
 	s.mu.Unlock()
 	s.trace.snapshot(w.at, w.bytes)
