@@ -86,7 +86,14 @@ func onlyQuorate(t *testing.T) {
 // logs of a test that failed.
 func newCluster(t *testing.T, cfg cluster.Config) *cluster.Cluster {
 	t.Helper()
-	cfg.Kind, cfg.Binary, cfg.Dir = kind(), quorateBinary, t.TempDir()
+	cfg.Kind = kind()
+	return newClusterOf(t, cfg)
+}
+
+// newClusterOf is newCluster with a kind of its own.
+func newClusterOf(t *testing.T, cfg cluster.Config) *cluster.Cluster {
+	t.Helper()
+	cfg.Binary, cfg.Dir = quorateBinary, t.TempDir()
 	if cfg.Kind == cluster.ZooKeeper {
 		if err := cluster.ZooKeeperInstalled(); err != nil {
 			t.Skipf("skipped: %v", err)

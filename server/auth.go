@@ -154,7 +154,7 @@ func (c *Conn) exchange(token []byte) (answer []byte, err error) {
 		if !c.addIDs(c.s.cfg.Policy.SASLIDs(user)) {
 			return nil, errors.New("too many identities on the connection")
 		}
-		c.s.log.Info("client authenticated by SASL", "remote", c.remote, "user", user)
+		c.s.log.Debug("client authenticated by SASL", "remote", c.remote, "user", user)
 	}
 	return answer, nil
 }

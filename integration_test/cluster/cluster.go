@@ -36,6 +36,8 @@ type Config struct {
 	// Lines are added to every zoo.cfg. A line here replaces the default of the
 	// same key.
 	Lines []string
+	// JavaFlags are given to java; ZooKeeper only.
+	JavaFlags []string
 	// Gossip adds gossip.bind and gossip.join lines; Quorate only.
 	Gossip bool
 }
@@ -73,7 +75,7 @@ func newServer(cfg Config, id int) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		ID: id, Kind: cfg.Kind, Binary: cfg.Binary, Dir: filepath.Join(cfg.Dir, fmt.Sprintf("server-%d", id)),
+		ID: id, Kind: cfg.Kind, Binary: cfg.Binary, JavaFlags: cfg.JavaFlags, Dir: filepath.Join(cfg.Dir, fmt.Sprintf("server-%d", id)),
 		ClientPort: ports[0], QuorumPort: ports[1], ElectionPort: ports[2], GossipPort: ports[3],
 	}
 	return s, os.MkdirAll(s.DataDir(), 0o755)

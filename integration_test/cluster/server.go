@@ -23,6 +23,8 @@ type Server struct {
 	Binary   string
 	Dir      string
 
+	JavaFlags []string
+
 	ClientPort, QuorumPort, ElectionPort, GossipPort int
 
 	mu   sync.Mutex
@@ -109,8 +111,9 @@ func (s *Server) Wipe() error {
 
 func (s *Server) command() *exec.Cmd {
 	if s.Kind == ZooKeeper {
-		return exec.Command("java", "-Xmx512m", "-Dzookeeper.snapshot.trust.empty=true",
-			"-cp", ZooKeeperClassPath, "org.apache.zookeeper.server.quorum.QuorumPeerMain", s.ConfigPath())
+		args := append([]string{"-Xmx512m", "-Dzookeeper.snapshot.trust.empty=true"}, s.JavaFlags...)
+		return exec.Command("java", append(args,
+			"-cp", ZooKeeperClassPath, "org.apache.zookeeper.server.quorum.QuorumPeerMain", s.ConfigPath())...)
 	}
 	return exec.Command(s.Binary, "server", s.ConfigPath())
 }

@@ -66,13 +66,18 @@ func Dial(addr string, timeout time.Duration) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Open(conn, timeout)
+}
+
+// Open opens a new session on a connection, which it closes if that fails.
+func Open(conn net.Conn, timeout time.Duration) (*Conn, error) {
 	_ = conn.SetDeadline(time.Now().Add(timeout))
 	c := &Conn{conn: conn, out: bufio.NewWriterSize(conn, 64<<10), pending: map[int32]func(Reply){},
 		done: make(chan struct{}), stop: make(chan struct{})}
 	in := bufio.NewReaderSize(conn, 64<<10)
 	if err := c.handshake(in, timeout); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("open a session at %s: %w", addr, err)
+		return nil, fmt.Errorf("open a session at %s: %w", conn.RemoteAddr(), err)
 	}
 	_ = conn.SetDeadline(time.Time{})
 	go c.read(in)

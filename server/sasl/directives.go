@@ -18,7 +18,8 @@ const blanks = " \t\r\n"
 
 // parseDirectives reads name=value, name="value", … (RFC 2831, 7.1). A backslash in
 // quotes protects the next byte. Empty elements are allowed, and so is white space
-// between elements in place of a comma; no known name may come twice.
+// between elements in place of a comma, and a name without a value at the end; no
+// known name may come twice.
 func parseDirectives(text []byte) (directives, error) {
 	out := directives{}
 	for {
@@ -27,15 +28,19 @@ func parseDirectives(text []byte) (directives, error) {
 			return out, nil
 		}
 		name, rest, found := bytes.Cut(text, []byte("="))
-		name = bytes.TrimRight(name, blanks)
-		if !found || len(name) == 0 || bytes.ContainsAny(name, ","+blanks) {
+		if found {
+			name = bytes.TrimRight(name, blanks)
+		}
+		if len(name) == 0 || bytes.ContainsAny(name, ","+blanks) {
 			return nil, fmt.Errorf("%.40q in the response is no name=value", text)
 		}
-		value, rest, err := directiveValue(bytes.TrimLeft(rest, blanks))
+		value, err := []byte{}, error(nil)
+		if text = nil; found {
+			value, text, err = directiveValue(bytes.TrimLeft(rest, blanks))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%.40q in the response: %w", name, err)
 		}
-		text = rest
 		key := string(bytes.ToLower(name))
 		if !slices.Contains(known, key) {
 			continue

@@ -80,7 +80,7 @@ func TestDigest_WhoDoesNotIsRefused(t *testing.T) {
 		"wrong user":                  bob(func(c *sasltest.Client) { c.Count = "00000002" }),
 		"no closing quote":            bob(func(c *sasltest.Client) { c.Tail = `,x="` }),
 		"want a comma behind":         bob(func(c *sasltest.Client) { c.Tail = `,x="a"b` }),
-		"is no name=value":            bob(func(c *sasltest.Client) { c.Tail = `,x` }),
+		"is no name=value":            bob(func(c *sasltest.Client) { c.Tail = `,x y=1` }),
 		"no value":                    bob(func(c *sasltest.Client) { c.Tail = `,x= ` }),
 		"at most 4096":                bob(func(c *sasltest.Client) { c.Tail = strings.Repeat(",", 4096) }),
 	} {
