@@ -43,7 +43,7 @@ var downhill = map[string][]string{
 	"server/meter":     {"ensemble", "quorum", "server/metric", "server/proto", "zab", "zab/storage"},
 	"server/admin":     {"ensemble", "server", "server/metric"},
 	"server/proto":     {"ensemble", "internal/jute"},
-	"server/znode":     {"ensemble", "zab", "server/proto", "internal/jute", "internal/mutant"},
+	"server/znode":     {"ensemble", "zab", "server/proto", "internal/jute", "internal/mutant", "internal/x500"},
 	"server/sasl":      {},
 	"server/session":   {"ensemble"},
 	"server/watch":     {"server/proto"},

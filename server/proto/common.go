@@ -72,6 +72,7 @@ func (r *ACL) Decode(d *jute.Decoder) {
 	}
 }
 
+// ACLBytesMin is the length of an encoded ACL without its two texts.
 const ACLBytesMin = 12
 
 // EncodeACLs appends a vector of ACL; nil is null.

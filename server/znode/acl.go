@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/quorate/quorate/internal/x500"
 	"github.com/quorate/quorate/server/proto"
 )
 
@@ -101,7 +102,7 @@ func (p *Policy) validID(id proto.ID) bool {
 		parts := strings.Split(strings.TrimRight(id.ID, ":"), ":")
 		return len(parts) == 2
 	case SchemeX509:
-		return validDN(id.ID)
+		return x500.Valid(id.ID)
 	case SchemeSASL:
 		return validPrincipal(id.ID)
 	}

@@ -38,6 +38,17 @@
 // of a node with very many the first change copies one shard and the directory
 // of shards, a pointer for every few hundred children.
 //
+// # What follows from the tree
+//
+// Three things are kept beside the nodes, so that nobody has to look for them, and
+// are made anew by a restore: the ephemerals of each session, the containers and
+// nodes with a time to live (mortal.go), and the subtrees with a quota (quota.go).
+// The stats of a quota are nodes themselves. Apply writes them in place, and they
+// are always what is in the tree, so all replicas have the same.
+//
+// Whether a write keeps to the quotas is decided when it is prepared, from what
+// the usage will be then; the overlay predicts that like everything else.
+//
 // # Snapshot format
 //
 // ZooKeeper's own record layouts (spec peer-protocol 6.3) without its file

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/quorate/quorate/internal/x500"
 	"github.com/quorate/quorate/server/proto"
 )
 
@@ -109,7 +110,7 @@ func (p *Policy) Validate() error {
 	if user, hash, _ := strings.Cut(p.SuperDigest, ":"); p.SuperDigest != "" && (user == "" || hash == "") {
 		faults = append(faults, errors.New("SuperDigest is not user:digest"))
 	}
-	if p.X509SuperUser != "" && !validDN(p.X509SuperUser) {
+	if p.X509SuperUser != "" && !x500.Valid(p.X509SuperUser) {
 		faults = append(faults, fmt.Errorf("X509SuperUser is %q; want a name as RFC 2253 writes it, such as CN=admin,O=Example", p.X509SuperUser))
 	}
 	return errors.Join(faults...)

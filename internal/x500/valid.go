@@ -1,4 +1,4 @@
-package znode
+package x500
 
 import (
 	"slices"
@@ -6,26 +6,26 @@ import (
 	"strings"
 )
 
-// dnKeywords are the attributes that Java's X500Principal knows by name; all
+// validKeywords are the attributes that Java's X500Principal knows by name; all
 // others are written as numbers.
-var dnKeywords = []string{
+var validKeywords = []string{
 	"CN", "C", "L", "S", "ST", "O", "OU", "T", "IP", "STREET", "DC", "DNQ", "DNQUALIFIER", "SURNAME",
 	"GIVENNAME", "INITIALS", "GENERATION", "EMAILADDRESS", "UID", "SERIALNUMBER",
 }
 
-// validDN reports whether s is a distinguished name as RFC 2253 writes it,
+// Valid reports whether s is a distinguished name as RFC 2253 writes it,
 // attribute=value with "," or "+" between them, by what Java takes for one: there
 // may be spaces around, and ";" is the same as ",". The empty name is one.
-func validDN(s string) bool {
+func Valid(s string) bool {
 	if s == "" {
 		return true
 	}
 	for {
 		name, value, ok := strings.Cut(s, "=")
-		if !ok || !validDNAttribute(strings.Trim(name, " \n")) {
+		if !ok || !validType(strings.TrimFunc(name, func(r rune) bool { return r <= ' ' })) {
 			return false
 		}
-		rest, ok := skipDNValue(strings.TrimLeft(value, " \n"))
+		rest, ok := skipValue(strings.TrimLeft(value, " \n"))
 		if !ok {
 			return false
 		}
@@ -36,9 +36,9 @@ func validDN(s string) bool {
 	}
 }
 
-func validDNAttribute(name string) bool {
+func validType(name string) bool {
 	upper := strings.ToUpper(name)
-	if slices.Contains(dnKeywords, upper) {
+	if slices.Contains(validKeywords, upper) {
 		return true
 	}
 	arcs := strings.Split(strings.TrimPrefix(upper, "OID."), ".")
@@ -54,29 +54,29 @@ func validDNAttribute(name string) bool {
 	return true
 }
 
-const dnSeparators = ",;+"
+const separators = ",;+"
 
-// skipDNValue returns what follows a value: nothing, or a separator and more.
-func skipDNValue(s string) (rest string, ok bool) {
+// skipValue returns what follows a value: nothing, or a separator and more.
+func skipValue(s string) (rest string, ok bool) {
 	switch {
 	case strings.HasPrefix(s, `"`):
-		return skipDNQuoted(s[1:])
+		return skipQuoted(s[1:])
 	case strings.HasPrefix(s, "#"):
 		digits := s[1:]
-		end := strings.IndexAny(digits, dnSeparators)
+		end := strings.IndexAny(digits, separators)
 		if end < 0 {
 			end = len(digits)
 		}
-		hex := strings.TrimRight(digits[:end], " \n")
+		hex := digits[:end]
 		notHex := func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF", r) }
 		return digits[end:], len(hex) >= 4 && len(hex)%2 == 0 && !strings.ContainsFunc(hex, notHex)
 	}
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
-		case strings.IndexByte(dnSeparators, c) >= 0:
+		case strings.IndexByte(separators, c) >= 0:
 			return s[i:], true
 		case c == '\\':
-			n := dnEscape(s[i+1:])
+			n := escaped(s[i+1:])
 			if n == 0 {
 				return "", false
 			}
@@ -88,31 +88,31 @@ func skipDNValue(s string) (rest string, ok bool) {
 	return "", true
 }
 
-// skipDNQuoted is skipDNValue behind an opening quote.
-func skipDNQuoted(s string) (rest string, ok bool) {
+// skipQuoted is skipValue behind an opening quote.
+func skipQuoted(s string) (rest string, ok bool) {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '\\':
-			n := dnEscape(s[i+1:])
+			n := escaped(s[i+1:])
 			if n == 0 {
 				return "", false
 			}
 			i += n
 		case '"':
 			rest = strings.TrimLeft(s[i+1:], " \n")
-			return rest, rest == "" || strings.IndexByte(dnSeparators, rest[0]) >= 0
+			return rest, rest == "" || strings.IndexByte(separators, rest[0]) >= 0
 		}
 	}
 	return "", false
 }
 
-// dnEscape returns how much of s, which follows a backslash, is escaped by it: a
+// escaped returns how much of s, which follows a backslash, is escaped by it: a
 // special character, or two hexadecimal digits. 0 is neither.
-func dnEscape(s string) int {
+func escaped(s string) int {
 	if s == "" {
 		return 0
 	}
-	if strings.IndexByte(` ,=+<>#;"\`, s[0]) >= 0 {
+	if strings.IndexByte(" \n,=+<>#;\"\\", s[0]) >= 0 {
 		return 1
 	}
 	if len(s) >= 2 {
