@@ -60,7 +60,7 @@ func (w *world) ask() {
 // to one history within a bound; and once more after all were killed.
 func (w *world) finale() {
 	w.heal()
-	w.audit("after the last fault")
+	w.rest(w.audit("after the last fault"))
 	for _, h := range w.hosts {
 		h.crash(kill, nil)
 		w.after(time.Duration(h.rng.Int64N(int64(50*time.Millisecond))), h.start)
@@ -88,10 +88,28 @@ func (w *world) heal() {
 	w.emit(&check.Event{Kind: check.Healed})
 }
 
-// audit waits and then asks for progress, for one history, and for one state.
-func (w *world) audit(when string) {
+// restSpan is how long nothing happens but what the servers do by themselves: long
+// enough for them to owe that something is reaped.
+const restSpan = 2*reapPeriod + 1500*time.Millisecond
+
+// rest lets time pass in which nobody asks for anything. All is well since then,
+// under the leader of that epoch.
+func (w *world) rest(since time.Duration, epoch ensemble.Epoch) {
+	if len(w.clients) == 0 {
+		return
+	}
+	w.run(w.now + restSpan)
+	if h := w.leading(); h != nil && h.proc.journal.Epochs().Current == epoch {
+		w.history.Calm = append(w.history.Calm, check.Span{From: since, To: w.now})
+	}
+}
+
+// audit waits and then asks for progress, for one history, and for one state. It
+// returns since when everybody works, and in which epoch.
+func (w *world) audit(when string) (since time.Duration, epoch ensemble.Epoch) {
 	w.hush(false)
 	w.demand(when, w.unsettled)
+	since, epoch = w.now, w.leading().proc.journal.Epochs().Current
 	before := len(w.canon)
 	if len(w.clients) > 0 || w.cfg.Machine != nil && w.cfg.Clients > 0 {
 		w.demand(when, func() string {
@@ -105,6 +123,7 @@ func (w *world) audit(when string) {
 	w.run(w.now + 300*time.Millisecond)
 	w.demand(when, w.different)
 	w.compare(when)
+	return since, epoch
 }
 
 // demand waits until there is no complaint any more.

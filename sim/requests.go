@@ -84,18 +84,19 @@ func (g *workload) next(cc *clientConn) {
 func (g *workload) creation() (proto.OpCode, proto.Record) {
 	r := g.create()
 	switch n := g.rng.IntN(40); {
-	case n < 3:
-		r.Flags = proto.FlagContainer
-		if n == 0 { // the op makes a container, whatever the flags
+	case n < 4:
+		if r.Flags = proto.FlagContainer; n > 0 {
+			r.Path = "/k"
+		} else { // the op makes a container, whatever the flags
 			r.Flags = proto.FlagPersistent
 		}
 		return proto.OpCreateContainer, r
-	case n < 5:
-		if r.Flags = proto.FlagTTL; g.rng.IntN(4) == 0 {
+	case n < 7:
+		if r.Flags = proto.FlagTTL; g.rng.IntN(6) == 0 {
 			r.Flags = int32(g.rng.IntN(8))
 		}
-		return proto.OpCreateTTL, &proto.CreateTTLRequest{CreateRequest: *r, TTLMillis: int64(g.rng.IntN(3000))}
-	case n < 6:
+		return proto.OpCreateTTL, &proto.CreateTTLRequest{CreateRequest: *r, TTLMillis: int64(g.rng.IntN(1500))}
+	case n < 8:
 		r.Flags = int32(g.rng.IntN(9)) - 1 // those that are none, too
 	case n < 23:
 		return proto.OpCreate2, r

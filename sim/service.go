@@ -16,6 +16,10 @@ import (
 // state on all servers.
 const digestEvery = 64
 
+// reapPeriod is how often a leader looks for containers and nodes with a time to
+// live that nobody needs; in ZooKeeper once a minute.
+const reapPeriod = 500 * time.Millisecond
+
 // epochOfWorld is the wall clock's time at the beginning, 2026-01-01.
 var epochOfWorld = time.Unix(1767225600, 0)
 
@@ -34,6 +38,7 @@ func (p *proc) newMachine() zab.StateMachine {
 	s.server = server.New(server.Config{
 		Self: p.h.id, Ensemble: "sim", TickTime: p.w.cfg.TickTime, MaxClientCnxns: -1, Logger: p.w.log,
 		Clock: p.clock, Time: func() time.Time { return epochOfWorld.Add(p.w.now + p.h.wall) },
+		ExtendedTypes: p.w.history.ExtendedTypes, ContainerCheckInterval: reapPeriod,
 		Trace: &server.Trace{Touched: s.touched, Expired: s.expired},
 	})
 	s.server.Attach(p)

@@ -19,7 +19,7 @@ type workload struct {
 }
 
 // parents have children with few names and with sequence numbers.
-var parents = [...]string{"/a", "/b", "/c", "/q"}
+var parents = [...]string{"/a", "/b", "/c", "/q", "/k"}
 
 var names = [...]string{"x", "y", "z"}
 

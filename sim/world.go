@@ -74,7 +74,7 @@ func newWorld(cfg Config) (*world, error) {
 		return nil, err
 	}
 	w.view = view
-	w.history = check.History{SyncIsLinearizable: true, TickTime: cfg.TickTime}
+	w.history = check.History{SyncIsLinearizable: true, TickTime: cfg.TickTime, ExtendedTypes: cfg.Seed%4 != 3, ReapPeriod: reapPeriod}
 	for _, m := range view.Members() {
 		w.hosts = append(w.hosts, newHost(w, m.ID))
 	}
@@ -278,6 +278,10 @@ func (w *world) describe(t zab.Txn) check.Txn {
 		}
 	case *proto.CreateSessionTxn:
 		txn.TimeoutMs = r.TimeoutMillis
+	case *proto.DeleteTxn:
+		if h.Type == proto.OpDeleteContainer {
+			txn.Path = r.Path
+		}
 	}
 	return txn
 }

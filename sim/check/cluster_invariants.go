@@ -63,6 +63,7 @@ const (
 	invT6
 	invT7
 	invT8
+	invT9
 	invS1
 	invS2
 	invS3
@@ -108,8 +109,8 @@ const (
 // sessions, clients, watches, reconfiguration, liveness, honesty of the run.
 // The names of those that ZAB's authors and the TLA+ specifications also use are
 // theirs: B1 Integrity, B2 TotalOrder, B3 and B4 PrimaryOrder, B5
-// PrimaryIntegrity, B8 ProcessConsistency, E7 LeaderLogCompleteness. D1, D2, C10,
-// V7 and the H are ours.
+// PrimaryIntegrity, B8 ProcessConsistency, E7 LeaderLogCompleteness. D1, D2, T9,
+// C10, V7 and the H are ours.
 var Invariants = [...]Rule{
 	invE1: {"E1", "the accepted and the current epoch of a server never decrease, not by a restart either", ByCluster},
 	invE2: {"E2", "the current epoch is never above the accepted one", ByCluster},
@@ -154,7 +155,8 @@ var Invariants = [...]Rule{
 	invT5: {"T5", "a multi happens as a whole at one zxid, or not at all", ByWitness},
 	invT6: {"T6", "sequential names count the creations under their parent", ByWitness},
 	invT7: {"T7", "ACLs and counts of nodes survive every way of copying a state", ByWitness},
-	invT8: {"T8", "an ephemeral has no children, and only empty containers are reaped", ByWitness},
+	invT8: {"T8", "an ephemeral has no children; what is reaped has none, and is a container that had some or a node whose time is over", ByWitness},
+	invT9: {"T9", "in calm, what is to be reaped is reaped in time", ByWitness},
 
 	invS1: {"S1", "session ids are unique for ever, and only who has the password comes back", ByWitness},
 	invS2: {"S2", "a session that is closed does nothing more", ByWitness},

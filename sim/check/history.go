@@ -24,6 +24,14 @@ type History struct {
 	SyncIsLinearizable bool
 	// TickTime is that of the servers: sessions expire in its steps.
 	TickTime time.Duration
+	// ExtendedTypes says that the servers make nodes with a time to live.
+	ExtendedTypes bool
+	// ReapPeriod is how often the servers look for what is to be reaped; 0: they
+	// reap nothing.
+	ReapPeriod time.Duration
+	// Calm are spans, ascending, in which nothing was wrong, one leader led, and
+	// every server served: what servers owe in time they owe then.
+	Calm []Span
 	// End is when the run ended.
 	End time.Duration
 }
@@ -38,6 +46,7 @@ type Txn struct {
 	Err       proto.ErrCode // of an OpError; of an OpMulti, the code of the part that failed
 	Time      int64         // ms, the leader's clock
 	TimeoutMs int32         // of a createSession
+	Path      string        // of a deleteContainer
 	// Order and At are those of the first commit anywhere.
 	Order int
 	At    time.Duration

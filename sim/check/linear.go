@@ -38,7 +38,7 @@ type Verdict struct {
 // alone it may be stale; without either it does not count. A write that nobody
 // answered may take effect at any time after its sending, if it was committed at
 // all. A session's end takes its ephemerals away when it is committed. Names that
-// the server completed are left out.
+// the server completed are left out, and paths at which something was reaped.
 //
 // What Witness finds sound must be sound here too, and the other way round as far
 // as this can see: anything else is a fault of one of the two. Porcupine measures
@@ -54,7 +54,7 @@ func Linear(h *History, limits LinearLimits) Verdict {
 		return v
 	}
 	w.join(nil)
-	r := registers{w: w, ops: map[string][]porcupine.Operation{}, completed: map[string]bool{}, ephemerals: map[int64][]string{}}
+	r := registers{w: w, ops: map[string][]porcupine.Operation{}, completed: map[string]bool{}, reaped: map[string]bool{}, ephemerals: map[int64][]string{}}
 	r.collect()
 	r.closeSessions()
 	for _, path := range r.order {
@@ -85,13 +85,15 @@ type registers struct {
 	order []string // paths, as they come
 	// completed are beginnings of names that the server completed.
 	completed map[string]bool
+	// reaped are the paths at which the servers deleted something by themselves.
+	reaped map[string]bool
 	// ephemerals are the paths at which a session made one.
 	ephemerals map[int64][]string
 }
 
 func (r *registers) leftOut(path string) bool {
 	const digits = len("0000000000")
-	return slices.Contains(reservedPaths, path) || len(path) > digits && r.completed[path[:len(path)-digits]]
+	return slices.Contains(reservedPaths, path) || r.reaped[path] || len(path) > digits && r.completed[path[:len(path)-digits]]
 }
 
 // never is the return of an operation that was not answered.
@@ -200,6 +202,9 @@ func (r *registers) addWrite(i int, op *Op) {
 func (r *registers) closeSessions() {
 	for i := range r.w.h.Txns {
 		t := &r.w.h.Txns[i]
+		if t.Op == proto.OpDeleteContainer {
+			r.reaped[t.Path] = true
+		}
 		if t.Op != proto.OpCloseSession {
 			continue
 		}

@@ -54,12 +54,13 @@ type registerStep struct {
 }
 
 func stepOf(part proto.MultiOp, session int64) registerStep {
-	switch r := part.Request.(type) {
-	case *proto.CreateRequest:
+	if r, ok := createOf(part.Request); ok {
 		if r.Flags != proto.FlagEphemeral || part.Op == proto.OpCreateContainer {
 			session = 0
 		}
 		return registerStep{op: proto.OpCreate, value: valueOf(r.Data), owner: session}
+	}
+	switch r := part.Request.(type) {
 	case *proto.PathVersionRequest:
 		return registerStep{op: part.Op, version: r.Version}
 	case *proto.SetDataRequest:

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/quorate/quorate/server/proto"
 )
@@ -16,10 +17,10 @@ import (
 // It executes what clients asked for, in the order in which it was committed, and
 // says what must come of it.
 //
-// What it does not know: quotas, and nodes with a time to live, which the servers
-// refuse.
+// What it does not know: quotas.
 type model struct {
-	nodes map[string]*znode
+	extended bool // there are nodes with a time to live
+	nodes    map[string]*znode
 	// live are the sessions that exist, over those that did.
 	live, over map[int64]bool
 	owned      map[int64]map[string]bool // session to the paths of its ephemerals
@@ -42,6 +43,9 @@ type znode struct {
 	creates             int32 // nodes ever created under it
 	owner               int64 // session of an ephemeral
 	children            map[string]bool
+	container           bool
+	ttl                 int64         // ms; 0 is for ever
+	emptied             time.Duration // when its last child went, or it was made
 }
 
 // birth names one incarnation of a path.
@@ -61,6 +65,7 @@ type touch struct {
 // moment is when a write is executed, and for whom.
 type moment struct {
 	zxid, millis int64
+	at           time.Duration // when it was committed
 	session      int64
 	ids          []proto.ID
 }
@@ -152,6 +157,18 @@ func (m *model) ephemerals(session int64) []string {
 
 func (m *model) createSession(session int64) { m.live[session] = true }
 
+// mortals are the paths of containers and nodes with a time to live, ascending.
+func (m *model) mortals() []string {
+	var paths []string
+	for path, n := range m.nodes {
+		if n.container || n.ttl > 0 {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
 // closeSession ends a session, if it was not over, and its ephemerals.
 func (m *model) closeSession(at moment) {
 	delete(m.live, at.session)
@@ -197,9 +214,9 @@ func (m *model) write(at moment, op proto.OpCode, req proto.Record) outcome {
 func (m *model) one(at moment, op proto.OpCode, req proto.Record) outcome {
 	switch r := req.(type) {
 	case *proto.CreateRequest:
-		return m.create(at, op, r)
+		return m.create(at, op, r, 0)
 	case *proto.CreateTTLRequest:
-		return m.create(at, op, &r.CreateRequest)
+		return m.create(at, op, &r.CreateRequest, r.TTLMillis)
 	case *proto.SetDataRequest:
 		return m.setData(at, r)
 	case *proto.PathVersionRequest:

@@ -13,14 +13,14 @@ import (
 
 func failed(code proto.ErrCode) outcome { return outcome{code: code} }
 
-func (m *model) create(at moment, op proto.OpCode, r *proto.CreateRequest) outcome {
+func (m *model) create(at moment, op proto.OpCode, r *proto.CreateRequest, ttl int64) outcome {
+	if r.Flags < proto.FlagPersistent || r.Flags > proto.FlagTTLSequential {
+		return failed(proto.ErrBadArguments)
+	}
+	millis, code := expires(op, r.Flags, ttl, m.extended)
 	switch {
-	case r.Flags < proto.FlagPersistent || r.Flags > proto.FlagTTLSequential:
-		return failed(proto.ErrBadArguments)
-	case r.Flags == proto.FlagTTL || r.Flags == proto.FlagTTLSequential:
-		return failed(proto.ErrUnimplemented) // extended types are off
-	case op == proto.OpCreateTTL:
-		return failed(proto.ErrBadArguments)
+	case code != proto.OK:
+		return failed(code)
 	case !m.live[at.session]:
 		return failed(proto.ErrSessionExpired)
 	case !findable(r.Path):
@@ -52,8 +52,9 @@ func (m *model) create(at moment, op proto.OpCode, r *proto.CreateRequest) outco
 	n := &znode{
 		data: r.Data, acl: acl,
 		czxid: at.zxid, mzxid: at.zxid, pzxid: at.zxid, ctime: at.millis, mtime: at.millis,
+		container: op == proto.OpCreateContainer, ttl: millis, emptied: at.at,
 	}
-	if op != proto.OpCreateContainer && (r.Flags == proto.FlagEphemeral || r.Flags == proto.FlagEphemeralSequential) {
+	if !n.container && (r.Flags == proto.FlagEphemeral || r.Flags == proto.FlagEphemeralSequential) {
 		n.owner = at.session
 	}
 	m.save(parentPath)
@@ -103,6 +104,7 @@ func (m *model) remove(at moment, path string) {
 	parent := m.nodes[parentPath]
 	m.save(parentPath)
 	parent.pzxid = at.zxid
+	parent.emptied = at.at // if it is
 	m.detach(path, n)
 	m.touched = append(m.touched,
 		touch{proto.EventNodeDeleted, path, n.acl},

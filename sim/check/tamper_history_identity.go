@@ -103,14 +103,10 @@ func forbiddenNews(x *tamperer) bool {
 			}
 			from, _ := x.state(op.Zxid)
 			for n := from; n < len(x.h.Txns); n++ {
-				t := &x.h.Txns[n]
 				for _, c := range x.touchesOf(n) {
 					hit := c.path == r.Path && r.Mode == proto.AddWatchPersistent ||
 						covers(r.Path, c.path) && r.Mode == proto.AddWatchPersistentRecursive && c.kind != proto.EventNodeChildrenChanged
-					if !hit || permitted(c.acl, proto.PermRead, ids) || x.watchesOnce(l, c.path) {
-						continue
-					}
-					if _, later := x.replyAfter(l, t.Order, t.Zxid); later {
+					if hit && !permitted(c.acl, proto.PermRead, ids) && !x.watchesOnce(l, c.path) {
 						list = append(list, news{l, n, c})
 					}
 				}

@@ -85,7 +85,8 @@ func Witness(h *History) Findings {
 // attest looks at the whole History once. chosen says which of the options that a
 // doubt leaves is to be taken, if not the first.
 func attest(h *History, chosen map[term]int) (*witness, []doubt) {
-	w := &witness{h: h, model: newModel()}
+	w := &witness{h: h, model: newModel(), calm: h.Calm}
+	w.model.extended = h.ExtendedTypes
 	if !w.gather() {
 		return w, nil
 	}
@@ -148,8 +149,9 @@ type witness struct {
 	touches  []touch // of all transactions so far
 	touchEnd []int   // of each transaction: where its touches end
 	watchers map[string][]watcher
-	touchNo  int // counts the touches told to watchers
-	deep     int // recursive watches that are armed
+	touchNo  int    // counts the touches told to watchers
+	deep     int    // recursive watches that are armed
+	calm     []Span // those of the History that lie ahead
 }
 
 // line is one connection with all that was said on it.

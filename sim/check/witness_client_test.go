@@ -127,7 +127,9 @@ func (w *town) change(inMulti bool) (proto.OpCode, proto.Record) {
 	case inMulti:
 		return proto.OpCheck, &proto.PathVersionRequest{Path: w.path(), Version: w.version()}
 	case n == 18:
-		return proto.OpCreateTTL, &proto.CreateTTLRequest{CreateRequest: proto.CreateRequest{Path: w.path(), ACL: proto.OpenACL, Flags: oneOf[int32](w, 0, 5)}, TTLMillis: 5}
+		return proto.OpCreateTTL, &proto.CreateTTLRequest{
+			CreateRequest: proto.CreateRequest{Path: w.path(), ACL: proto.OpenACL, Flags: oneOf[int32](w, 0, 5, 5, 5, 6)}, TTLMillis: oneOf[int64](w, 0, 5, 50, 500, 1<<40),
+		}
 	}
 	return proto.OpSetACL, &proto.SetACLRequest{Path: w.path(), ACL: w.acl(), Version: w.version()}
 }

@@ -21,7 +21,7 @@ func (w *witness) compareWrite(op *Op, out *outcome) {
 			return
 		}
 	case *proto.Create2Reply:
-		if op.Code == proto.OpCreate2 || op.Code == proto.OpCreateContainer {
+		if op.Code == proto.OpCreate2 || op.Code == proto.OpCreateContainer || op.Code == proto.OpCreateTTL {
 			w.comparePath(op, r.Path, out.path, pathRule)
 			w.compareStat(op, out.path, r.Stat, out.stat)
 			return

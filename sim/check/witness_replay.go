@@ -32,8 +32,10 @@ func (w *witness) replay() {
 			w.hear(s)
 		}
 		if w.at == len(w.h.Txns) {
+			w.checkReaping(w.h.End)
 			return
 		}
+		w.checkReaping(w.h.Txns[w.at].At)
 	}
 }
 
@@ -155,7 +157,7 @@ func (w *witness) hearReply(l *line, op *Op, stray bool) {
 func (w *witness) commit(i int) {
 	w.model.touched = w.model.touched[:0]
 	t := &w.h.Txns[i]
-	at := moment{zxid: int64(t.Zxid), millis: t.Time, session: t.Session}
+	at := moment{zxid: int64(t.Zxid), millis: t.Time, at: t.At, session: t.Session}
 	switch {
 	case t.Op == proto.OpCreateSession:
 		w.count(invS1)
@@ -166,8 +168,7 @@ func (w *witness) commit(i int) {
 	case t.Op == proto.OpCloseSession:
 		w.model.closeSession(at)
 	case t.Op == proto.OpDeleteContainer && t.Session == 0:
-		// Its header does not say which, so the model cannot follow.
-		w.fail(invT8, t.where(), "transaction %s reaps a container, which these servers do not do", t.Zxid)
+		w.reap(t, at)
 	}
 	if o := w.opOf[i]; o >= 0 {
 		w.execute(t, w.h.Ops[o], at, w.of[o])

@@ -65,11 +65,12 @@ type townSync struct {
 func newTown(seed uint64) *town {
 	w := &town{
 		Rand: rand.New(rand.NewPCG(seed, 1)), epoch: 0,
-		h:      &check.History{SyncIsLinearizable: true, TickTime: time.Second},
+		h:      &check.History{SyncIsLinearizable: true, TickTime: time.Second, ExtendedTypes: seed%2 == 0, ReapPeriod: time.Second},
 		nextID: 0x100000000,
 	}
 	w.tree = townTree()
 	w.prepare = znode.NewPreparer(w.tree)
+	w.prepare.ExtendedTypes = w.h.ExtendedTypes
 	for i := range 3 {
 		w.servers = append(w.servers, &townServer{id: ensemble.ServerID(i + 1), tree: townTree()})
 	}
@@ -107,7 +108,9 @@ func (w *town) step() {
 	switch n := w.IntN(4000); {
 	case n < 2:
 		w.elect()
-	case n < 8 && len(w.sessions) > 0:
+	case n < 30:
+		w.reap()
+	case n < 36 && len(w.sessions) > 0:
 		w.expire(w.sessions[w.IntN(len(w.sessions))])
 	case n < 800:
 		w.clients[w.IntN(len(w.clients))].act()
@@ -179,8 +182,19 @@ func (w *town) elect() {
 func (w *town) propose(s *townServer, req proto.Request, done func(*znode.Result)) {
 	w.counter++
 	z := ensemble.NewZxid(w.epoch, w.counter)
-	h, rec := w.prepare.Prepare(z, 1_000_000+int64(w.order), s.id, &req)
+	h, rec := w.prepare.Prepare(z, w.now(), s.id, &req)
 	w.proposed = append(w.proposed, entry{h, rec, s, done})
+}
+
+// now is the leader's clock, in ms.
+func (w *town) now() int64 { return 1_000_000 + int64(w.order) }
+
+// reap deletes what is to be deleted.
+func (w *town) reap() {
+	_, due := w.tree.Due(znode.Reap{NowMillis: w.now()}, w.tree.MortalCount(), w.tree.MortalCount(), nil)
+	for _, path := range due {
+		w.propose(w.servers[0], proto.Request{Op: proto.OpDeleteContainer, Body: proto.Marshal(&proto.PathRequest{Path: path})}, nil)
+	}
 }
 
 // expire closes a session of which the leader has not heard.
@@ -203,6 +217,9 @@ func (w *town) commit() {
 	t := check.Txn{
 		Zxid: ensemble.Zxid(e.header.Zxid), Session: e.header.Session, Cxid: e.header.Cxid, Op: e.header.Type,
 		Err: res.Err, Time: e.header.Time, TimeoutMs: res.TimeoutMillis, Order: order, At: at,
+	}
+	if r, ok := e.rec.(*proto.DeleteTxn); ok && e.header.Type == proto.OpDeleteContainer {
+		t.Path = r.Path
 	}
 	for _, part := range res.Multi {
 		if part.Err != proto.OK && part.Err != proto.ErrRuntimeInconsistency {
