@@ -66,12 +66,8 @@ func parseACL(a *args, s string) ([]proto.ACL, error) {
 			entry += ","
 		}
 		entry += piece
-		first, last := strings.IndexByte(entry, ':'), strings.LastIndexByte(entry, ':')
-		if first == last {
-			continue
-		}
-		if perms, ok := parsePermissions(entry[last+1:]); ok {
-			list = append(list, proto.ACL{Perms: perms, ID: proto.ID{Scheme: entry[:first], ID: entry[first+1 : last]}})
+		if e, ok := parseACLEntry(entry); ok {
+			list = append(list, e)
 			entry = ""
 		}
 	}
@@ -79,6 +75,16 @@ func parseACL(a *args, s string) ([]proto.ACL, error) {
 		return nil, a.wrong("%q does not have the form scheme:id:perm, with perm of the letters cdrwa", safe(entry))
 	}
 	return list, nil
+}
+
+// parseACLEntry takes scheme:id:perms apart. The id may have colons.
+func parseACLEntry(s string) (proto.ACL, bool) {
+	first, last := strings.IndexByte(s, ':'), strings.LastIndexByte(s, ':')
+	if first == last {
+		return proto.ACL{}, false
+	}
+	perms, ok := parsePermissions(s[last+1:])
+	return proto.ACL{Perms: perms, ID: proto.ID{Scheme: s[:first], ID: s[first+1 : last]}}, ok
 }
 
 // aclEntry is an ACL entry in JSON.

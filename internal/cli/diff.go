@@ -57,7 +57,7 @@ func runDiff(ctx context.Context, s *Shell, a *args) (result, error) {
 		if into.client != s.client {
 			defer into.client.Close()
 		}
-		if err := into.client.Sync(ctx, into.root); err != nil {
+		if err := catchUp(ctx, into.client, into.root); err != nil {
 			return nil, err
 		}
 	}

@@ -25,6 +25,7 @@ type inbox struct {
 	tap  func(zkclient.Event) bool
 
 	deliver sync.Mutex // one delivers at a time, in order
+	news    news       // deliver guards it
 }
 
 func newInbox(s *Shell) *inbox { return &inbox{s: s, more: make(chan struct{}, 1)} }
@@ -82,9 +83,31 @@ func (b *inbox) show(e zkclient.Event) {
 	case e.Type != 0 && b.s.watches:
 		_ = b.s.out.print(func(w io.Writer) error { return printResult(w, newWatchEvent(e), b.s.opt.JSON) })
 	case e.Type == 0 && b.s.live:
-		if text := connectionNews(e); text != "" {
-			b.s.out.warn("%s", text)
+		b.news.tell(b.s.out, e, true)
+	}
+}
+
+// news tells a person of changes of the connection, and not of each attempt.
+type news struct{ up, down bool }
+
+// tell prints what is worth it: the first connection only if it is asked for, or was
+// waited for.
+func (n *news) tell(out *screen, e zkclient.Event, first bool) {
+	text := connectionNews(e)
+	switch e.State {
+	case zkclient.StateConnecting:
+		if n.down {
+			return
 		}
+		n.down = true
+	case zkclient.StateConnected, zkclient.StateReadOnly:
+		quiet := !first && !n.up && !n.down
+		if n.up, n.down = true, false; quiet {
+			return
+		}
+	}
+	if text != "" {
+		out.warn("%s", text)
 	}
 }
 
@@ -103,21 +126,9 @@ func connectionNews(e zkclient.Event) string {
 	return ""
 }
 
-// run prints events as they come until ctx ends.
-func (b *inbox) run(ctx context.Context) {
-	for {
-		select {
-		case <-b.more:
-			b.drain()
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// waitFired prints events until one of a watch has come.
-func (b *inbox) waitFired(ctx context.Context) error {
-	for !b.drain() {
+// wait prints events until ctx ends, or with once until one of a watch has come.
+func (b *inbox) wait(ctx context.Context, once bool) error {
+	for !b.drain() || !once {
 		if s, _ := b.s.client.State(); s >= zkclient.StateExpired {
 			return errSilent
 		}

@@ -93,7 +93,7 @@ func runExport(ctx context.Context, s *Shell, a *args) (res result, err error) {
 
 func (e *exporter) export(ctx context.Context) error {
 	c := e.s.client
-	if err := c.Sync(ctx, e.root); err != nil {
+	if err := catchUp(ctx, c, e.root); err != nil {
 		return err
 	}
 	if _, err := c.Exists(ctx, e.root, false); err != nil {

@@ -50,6 +50,7 @@ type follower struct {
 	ended  chan struct{}
 	expiry chan struct{} // one slot: the session has ended
 	err    error
+	news   news
 }
 
 func runWatch(ctx context.Context, s *Shell, a *args) (result, error) {
@@ -126,16 +127,14 @@ func (f *follower) take(e zkclient.Event) bool {
 		f.err = e.Err
 		close(f.ended)
 	default:
-		f.news(e)
+		f.tell(e)
 	}
 	return true
 }
 
-// news tells of the connection.
-func (f *follower) news(e zkclient.Event) {
-	if text := connectionNews(e); text != "" {
-		f.s.out.warn("%s", text)
-	}
+// tell says what becomes of the connection.
+func (f *follower) tell(e zkclient.Event) {
+	f.news.tell(f.s.out, e, false)
 	if e.Missed {
 		f.print(happening{Time: time.Now(), Event: eventMissed, From: pointer(zxid(e.LastZxid)), To: pointer(zxid(e.Zxid))})
 	}

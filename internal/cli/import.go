@@ -16,7 +16,7 @@ import (
 )
 
 // importLineMax is more than a line for the largest node there is.
-const importLineMax = 4 << 20
+const importLineMax = 64 << 20
 
 // importer makes a subtree of the lines of an export.
 type importer struct {
@@ -182,11 +182,11 @@ func (m *importer) parse(number int, line []byte) (importNode, error) {
 		}
 	}
 	for _, word := range e.ACL {
-		acl, err := parseACL(m.a, word)
-		if err != nil {
+		entry, ok := parseACLEntry(word)
+		if !ok {
 			return n, m.bad(number, "the acl %q is not scheme:id:perm", safe(word))
 		}
-		n.ACL = append(n.ACL, acl...)
+		n.ACL = append(n.ACL, entry)
 	}
 	if masked(n.ACL) {
 		return n, m.bad(number, "the acl %s was masked when it was exported, nobody could use it: export again as one who may administer %s (--auth), or write another acl into the file", safe(strings.Join(e.ACL, ",")), safe(e.Path))

@@ -95,13 +95,14 @@ func (s *Shell) RunInteractive(ctx context.Context, t Terminal) int {
 		s.out.warn("%v", err)
 		return exitCode(err)
 	}
-	for number := 0; ; number++ {
-		line, err := s.readLine(ctx, t, terminal, number)
+	for {
+		line, err := s.readLine(ctx, t, terminal)
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
 				s.out.warn("%v", err)
 				return exitNotOK
 			}
+			_, _ = fmt.Fprintln(s.opt.Out)
 			break
 		}
 		command, stop := signal.NotifyContext(ctx, os.Interrupt)
@@ -118,7 +119,7 @@ func (s *Shell) RunInteractive(ctx context.Context, t Terminal) int {
 }
 
 // readLine reads a line, and prints events above it while it is typed.
-func (s *Shell) readLine(ctx context.Context, t Terminal, terminal *term.Terminal, number int) (string, error) {
+func (s *Shell) readLine(ctx context.Context, t Terminal, terminal *term.Terminal) (string, error) {
 	if t.Raw != nil {
 		back, err := t.Raw()
 		if err != nil {
@@ -129,7 +130,7 @@ func (s *Shell) readLine(ctx context.Context, t Terminal, terminal *term.Termina
 	if t.Size != nil {
 		_ = terminal.SetSize(t.Size())
 	}
-	prompt := func() { terminal.SetPrompt(s.prompt(number)) }
+	prompt := func() { terminal.SetPrompt(s.prompt()) }
 	prompt()
 	s.out.set(terminal)
 	defer s.out.set(nil)
@@ -147,17 +148,30 @@ func (s *Shell) readLine(ctx context.Context, t Terminal, terminal *term.Termina
 			}
 		}
 	})
-	line, err := terminal.ReadLine()
-	cancel()
-	printer.Wait()
-	if errors.Is(err, term.ErrPasteIndicator) {
-		err = nil
+	defer func() { cancel(); printer.Wait() }()
+	type answer struct {
+		line string
+		err  error
 	}
-	return line, err
+	// Nothing ends the reading of a terminal: at the end of ctx it is left behind.
+	read := make(chan answer, 1)
+	go func() {
+		line, err := terminal.ReadLine()
+		if errors.Is(err, term.ErrPasteIndicator) {
+			err = nil
+		}
+		read <- answer{line, err}
+	}()
+	select {
+	case a := <-read:
+		return a.line, a.err
+	case <-ctx.Done():
+		return "", io.EOF
+	}
 }
 
 // prompt is zkCli's: whom the shell talks to, whether it can, and a number for redo.
-func (s *Shell) prompt(number int) string {
+func (s *Shell) prompt() string {
 	state := "CLOSED"
 	if s.client != nil {
 		st, _ := s.client.State()

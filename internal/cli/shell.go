@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -49,9 +50,9 @@ type Shell struct {
 	history *history
 	// watches says that the events of watches are printed.
 	watches bool
-	// armed says that the last command has armed a one-shot watch, whose event whoever
-	// runs a single command waits for.
-	armed bool
+	// armed says that the last command has armed a watch, and once that it is one-shot:
+	// whoever runs a single command waits for its event.
+	armed, once bool
 }
 
 // New returns a Shell without a session; the first command that needs one opens it.
@@ -71,14 +72,14 @@ func (s *Shell) Close() {
 	s.inbox.drain()
 }
 
-// RunOnce executes one command and returns the exit code. If it arms one-shot
-// watches it ends when one of them fires; addWatch ends with ctx.
+// RunOnce executes one command and returns the exit code. If it arms a one-shot watch
+// it goes on until the watch fires; behind addWatch it prints events until ctx ends.
 func (s *Shell) RunOnce(ctx context.Context, words []string) int {
 	s.stdin = true
 	defer s.Close()
 	err := s.execute(ctx, words)
 	if err == nil && s.armed {
-		err = s.inbox.waitFired(ctx)
+		err = s.inbox.wait(ctx, s.once)
 	}
 	return exitCode(err)
 }
@@ -106,7 +107,7 @@ func (s *Shell) execute(ctx context.Context, words []string) error {
 }
 
 func (s *Shell) evaluate(ctx context.Context, words []string) (*command, result, error) {
-	s.armed = false
+	s.armed, s.once = false, true
 	cmd := find(words[0])
 	if cmd == nil {
 		return nil, nil, unknown(words[0])
@@ -161,10 +162,14 @@ type screen struct {
 func (c *screen) print(f func(io.Writer) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	w := bufio.NewWriter(c.out)
 	if c.above != nil {
-		return f(c.above)
+		w.Reset(c.above)
 	}
-	return f(c.out)
+	if err := f(w); err != nil {
+		return err
+	}
+	return w.Flush() // has the error of any write
 }
 
 // warn prints a line on standard error. Values must be safe to print.

@@ -35,6 +35,15 @@ func read(ctx context.Context, c *zkclient.Client, path string, acl bool) (full,
 	return f, err
 }
 
+// catchUp syncs, so that what is read is not older than the command. A server without
+// a quorum cannot, and is read as it is.
+func catchUp(ctx context.Context, c *zkclient.Client, path string) error {
+	if err := c.Sync(ctx, path); zkclient.Code(err) != proto.ErrNotReadOnly {
+		return err
+	}
+	return nil
+}
+
 // sameData tells null from empty, as servers do.
 func sameData(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 

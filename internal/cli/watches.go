@@ -43,7 +43,7 @@ func runAddWatch(ctx context.Context, s *Shell, a *args) (result, error) {
 	if err := s.client.AddWatch(ctx, a.params[0], recursive); err != nil {
 		return nil, err
 	}
-	s.armed = true
+	s.armed, s.once = true, false
 	return done{Path: a.params[0]}, nil
 }
 

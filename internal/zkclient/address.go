@@ -92,6 +92,9 @@ func (c *Client) full(path string) (string, error) {
 // strip returns the caller's name for a path of the server's. One outside of the
 // chroot stays as it is.
 func (c *Client) strip(path string) string {
+	if path == "" {
+		return ""
+	}
 	rest, ok := strings.CutPrefix(path, c.chroot)
 	switch {
 	case ok && rest == "":

@@ -3,6 +3,7 @@ package zkclient
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/quorate/quorate/server/proto"
 )
@@ -172,10 +173,14 @@ func (c *Client) Ephemerals(ctx context.Context, prefix string) ([]string, error
 	err := c.at(ctx, proto.OpGetEphemerals, prefix, func(full string) proto.Record {
 		return &proto.GetEphemeralsRequest{PrefixPath: full}
 	}, &rep, nil)
-	for i, p := range rep.Strings {
-		rep.Strings[i] = c.strip(p)
+	list := []string{}
+	for _, p := range rep.Strings {
+		// The server compares letters: to it /ab begins with the chroot /a.
+		if p == c.chroot || strings.HasPrefix(p, c.chroot+"/") {
+			list = append(list, c.strip(p))
+		}
 	}
-	return rep.Strings, err
+	return list, err
 }
 
 // WhoAmI returns the identities of the connection.
