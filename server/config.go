@@ -56,8 +56,8 @@ type Config struct {
 	// OutputBytesMax is how much may wait to be written to one client; default
 	// 64 MiB. Beyond it the connection is closed. Long before, from 1 MiB on,
 	// the requests of a client that does not read are not begun; so only watch
-	// events and single large replies get there. When eight times as much waits
-	// for all clients, who lags behind is closed with more than 64 KiB.
+	// events and single large replies get there. When four times as much waits
+	// for all clients, who has read nothing for a second is closed with 64 KiB.
 	OutputBytesMax int
 
 	// OldEvents gives events the zxid -1 in their headers, as servers before
@@ -223,7 +223,8 @@ const (
 	multiReadFactor   = 16              // times JuteMaxBuffer, for the results of a multiRead
 	inboxRequestsMax  = 1000            // received from one connection and not answered
 	inboxBytesMax     = 4 << 20         // the same in bytes; one request may exceed it
-	outputAllFactor   = 8               // times OutputBytesMax, waiting to be written to all clients
+	outputAllFactor   = 4               // times OutputBytesMax, waiting to be written to all clients
+	outputLag         = time.Second     // without a write: then a client counts as one that does not read
 	outputPauseBytes  = 1 << 20         // waiting to be written: begin no more requests
 	turnRequests      = 64              // served before another session gets its turn
 	drainTimeout      = 2 * time.Second // for a closed client to read and to close

@@ -82,14 +82,15 @@ type Conn struct {
 	endReason string        // why
 	deadline  time.Duration // by then a connection that ends must be over; 0 is none
 
-	out      []byte  // to be written; in a buffer of the pool, see output
-	outBox   *[]byte // where the buffer goes back to
-	writing  *[]byte // that of what Output gave last
-	counted  int     // of what waits here, in Server.outputBytes
-	outHeld  bool    // out has reached outputPauseBytes; the worker stopped for it
-	overflow bool    // out has reached OutputBytesMax
-	flushing bool    // Wire.Flush was called, and Output has not yet had nothing
-	endSent  bool    // Output has ended the stream
+	out       []byte        // to be written; in a buffer of the pool, see output
+	outBox    *[]byte       // where the buffer goes back to
+	writing   *[]byte       // that of what Output gave last
+	writingAt time.Duration // when it gave that
+	counted   int           // of what waits here, in Server.outputBytes
+	outHeld   bool          // out has reached outputPauseBytes; the worker stopped for it
+	overflow  bool          // out has reached OutputBytesMax
+	flushing  bool          // Wire.Flush was called, and Output has not yet had nothing
+	endSent   bool          // Output has ended the stream
 
 	session   int64
 	timeout   time.Duration

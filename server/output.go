@@ -56,7 +56,9 @@ func (c *Conn) countOutput() {
 // of memory together: much more waits for them than one may have, and this one
 // does not read what was given to it before. c.mu is held.
 func (c *Conn) lagging() bool {
-	return c.writing != nil && len(c.out) > outputKeepBytes && c.s.outputBytes.Load() > outputAllFactor*int64(c.s.cfg.OutputBytesMax)
+	return c.writing != nil && len(c.out) > outputKeepBytes &&
+		c.s.outputBytes.Load() > outputAllFactor*int64(c.s.cfg.OutputBytesMax) &&
+		c.s.now()-c.writingAt > outputLag
 }
 
 // startFlush reports whether the caller must tell Wire.Flush. c.mu is held.
@@ -90,6 +92,7 @@ func (c *Conn) Output() (batch []byte, end bool) {
 		batch = c.out
 		*c.outBox = batch
 		c.writing, c.out, c.outBox = c.outBox, nil, nil
+		c.writingAt = c.s.now()
 	case c.phase == phaseClosing && !c.endSent:
 		end, c.endSent = true, true
 		if !c.ended {
