@@ -25,13 +25,15 @@ import (
 )
 
 var (
-	killsFlag     = flag.Int("kills", 5, "how often the leader is killed and restarted")
-	behindFlag    = flag.Int("behind", 20000, "how many transactions a follower is behind before it catches up")
-	hostileFlag   = flag.Int("frames", 100, "how many random frames each port is sent")
-	seedFlag      = flag.Uint64("seed", 0, "seed of all random bytes; 0 takes one from the clock")
-	zooKeeperFlag = flag.Bool("zookeeper", false, "run against Apache ZooKeeper instead")
-	binaryFlag    = flag.String("binary", "", "the quorate binary; empty builds one")
-	raceFlag      = flag.Bool("race-servers", false, "build the servers with the race detector")
+	killsFlag      = flag.Int("kills", 5, "how often the leader is killed and restarted")
+	behindFlag     = flag.Int("behind", 20000, "how many transactions a follower is behind before it catches up")
+	hostileFlag    = flag.Int("frames", 100, "how many random frames each port is sent")
+	crowdFlag      = flag.Int("crowd", 1000, "how many connections watch one node")
+	ephemeralsFlag = flag.Int("ephemerals", 40000, "how many nodes go with one session")
+	seedFlag       = flag.Uint64("seed", 0, "seed of all random bytes; 0 takes one from the clock")
+	zooKeeperFlag  = flag.Bool("zookeeper", false, "run against Apache ZooKeeper instead")
+	binaryFlag     = flag.String("binary", "", "the quorate binary; empty builds one")
+	raceFlag       = flag.Bool("race-servers", false, "build the servers with the race detector")
 )
 
 // quorateBinary is the quorate command under test.

@@ -66,8 +66,10 @@ func (s *siege) outlast(growthMiB int) {
 	lines := strings.Count(log, "\n")
 	s.t.Logf("the witness made %d requests, median %v, longest %v; at most %d MiB more memory; %d lines logged",
 		n, median.Round(10*time.Microsecond), worst.Round(time.Millisecond), grown, lines)
-	assert.Less(s.t, worst, witnessPatience, "others are held up")
-	assert.Less(s.t, grown, growthMiB, "MiB of memory")
+	if !*raceFlag { // which makes servers slow and large
+		assert.Less(s.t, worst, witnessPatience, "others are held up")
+		assert.Less(s.t, grown, growthMiB, "MiB of memory")
+	}
 	assert.LessOrEqual(s.t, lines, s.lines, "the log is flooded:\n%.3000s", log)
 	assert.NotContains(s.t, log, "goroutine ", "a panic was logged")
 	sameHistory(s.t, s.c.Servers...)
