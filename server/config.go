@@ -91,6 +91,10 @@ type Config struct {
 	// Version stands in srvr, stat, mntr and envi:
 	// x.y.z-suffix, built on MM/dd/yyyy HH:mm ZONE.
 	Version string
+	// Audit gets what clients have changed, and tried to, from many goroutines and
+	// before they are answered: it must be quick, and must not call back. Nil means
+	// nobody; see package audit.
+	Audit func(AuditEvent)
 	// Setup is told by the words conf and dirs, and by the admin server.
 	Setup Setup
 	// Metrics is where the server records what it measures; nil means a table of

@@ -32,6 +32,7 @@ func (c *Conn) dispatch(in incoming, h proto.RequestHeader) {
 	case h.Op == proto.OpCloseSession && c.isLocal():
 		c.closeLocal(in, h)
 	case c.readOnly && (h.Op.Write() || h.Op == proto.OpSync):
+		c.auditRefused(in, h)
 		c.answer(in, proto.ReplyHeader{Xid: h.Xid, Zxid: c.s.zxid.Load(), Err: proto.ErrNotReadOnly}, 0, nil)
 	case h.Op.Write():
 		c.submit(in, h)
@@ -70,8 +71,12 @@ func (c *Conn) submit(in incoming, h proto.RequestHeader) {
 // written answers a write, in the goroutine that has just applied it.
 func (c *Conn) written(in incoming, h proto.RequestHeader, result any, err error) {
 	res, _ := result.(*znode.Result)
+	if err != nil {
+		res = nil
+	}
+	c.audit(in, h, res)
 	switch {
-	case err != nil || res == nil:
+	case res == nil:
 		// Nobody knows what became of the write, and the client must not be told
 		// that it failed.
 		c.drop(in, committed)

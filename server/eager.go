@@ -31,6 +31,7 @@ func (c *Conn) refuseEagerly(in incoming, h proto.RequestHeader) bool {
 	if code != proto.ErrNoAuth {
 		return false
 	}
+	c.auditRefused(in, h)
 	c.answer(in, proto.ReplyHeader{Xid: h.Xid, Err: code}, committed, nil)
 	return true
 }

@@ -51,7 +51,9 @@ func (s *Server) Monitor(visit func(name string, value any)) {
 }
 
 // gauges tells the table of metrics of the server's state.
-func (s *Server) gauges(put func(name string, value any)) {
+func (s *Server) gauges(putKey func(name, key string, value any)) {
+	put := func(name string, value any) { putKey(name, "", value) }
+	s.quotaGauges(putKey)
 	n := func(name string, value int) { put(name, int64(value)) }
 	st, view, census, r := s.quorum.Status(), s.quorum.View(), s.census(), s.Report()
 	put("avg_latency", r.LatencyAvg)
@@ -98,4 +100,30 @@ func (s *Server) gauges(put func(name string, value any)) {
 	n("last_proposal_size", st.ProposalBytes.Last)
 	n("max_proposal_size", st.ProposalBytes.Max)
 	n("min_proposal_size", st.ProposalBytes.Min)
+}
+
+// quotaGauges tells of the quotas of the nodes right below the root, as ZooKeeper
+// does: the hard limit, or else the soft one.
+func (s *Server) quotaGauges(put func(name, key string, value any)) {
+	s.state.RLock()
+	quotas := s.tree.Quotas()
+	s.state.RUnlock()
+	limit := func(name, key string, hard, soft int64) {
+		if hard < 0 {
+			hard = soft
+		}
+		if hard >= 0 {
+			put(name, key, hard)
+		}
+	}
+	for _, q := range quotas {
+		key, ok := namespace(q.Path)
+		if !ok || len(key)+1 != len(q.Path) {
+			continue
+		}
+		limit("quota_count_limit_per_namespace", key, q.CountHardLimit, q.CountLimit)
+		limit("quota_bytes_limit_per_namespace", key, q.BytesHardLimit, q.BytesLimit)
+		put("quota_count_usage_per_namespace", key, q.Count)
+		put("quota_bytes_usage_per_namespace", key, q.Bytes)
+	}
 }

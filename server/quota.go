@@ -24,6 +24,9 @@ func (q *quotaLog) add(e znode.Excess) { q.found = append(q.found, e) }
 func (s *Server) logQuotas() {
 	q := &s.quotaLog
 	for _, e := range q.found {
+		if ns, ok := namespace(e.Subtree); ok && e.Hard {
+			s.metrics.QuotaExceeded.Get(ns).Inc()
+		}
 		if now := s.now(); now < q.next {
 			q.skipped++
 			continue

@@ -43,9 +43,9 @@ func (s *Server) Config() Config { return s.cfg }
 // ConnReport is what cons tells of one connection.
 type ConnReport struct {
 	Remote         netip.AddrPort
-	Secure         bool
-	Interest       int // 1: reading, 5: writing too, 0: closing, or a four-letter word
-	Outstanding    int // requests received and not answered
+	Secure         bool // it speaks TLS
+	Interest       int  // 1: reading, 5: writing too, 0: closing, or a four-letter word
+	Outstanding    int  // requests received and not answered
 	Received, Sent int64
 
 	Session     int64 // 0 before there is one; what follows means nothing then
@@ -74,7 +74,7 @@ func (c *Conn) report() ConnReport {
 	defer c.mu.Unlock()
 	st := &c.stats
 	r := ConnReport{
-		Remote: c.remote, Interest: 1, Outstanding: c.requests, Received: st.received, Sent: st.sent,
+		Remote: c.remote, Secure: c.encrypted, Interest: 1, Outstanding: c.requests, Received: st.received, Sent: st.sent,
 		Session: c.session, Op: st.op, Established: c.s.timeOfDay(c.since), Timeout: c.timeout,
 		Cxid: st.xid, Zxid: st.zxid, Replied: c.s.timeOfDay(st.replied),
 		LastLatency: st.last, LowLatency: st.low, HighLatency: st.high,

@@ -34,6 +34,7 @@ func (s *Server) Apply(txn zab.Txn) any {
 	if s.leading.Load() {
 		s.preparer.Applied()
 	}
+	gone := s.ephemeralsGone(&h)
 	if !mutant.On(mutant.M29) {
 		s.fire(h.Zxid)
 	}
@@ -47,6 +48,7 @@ func (s *Server) Apply(txn zab.Txn) any {
 		s.sessionChanged(&res)
 	}
 	s.measureTxn(txn, &h, rec)
+	s.auditEphemerals(&h, gone)
 	if s.cfg.Trace.Applied != nil {
 		s.cfg.Trace.Applied(txn.Zxid, h.Session, int32(res.Op), int32(res.Err))
 	}

@@ -63,6 +63,7 @@ type serverConfig struct {
 	EnsembleName   string // servers of another name are refused; empty matches only empty
 	Gossip         gossipConfig
 	Admin          adminConfig
+	Audit          auditConfig
 
 	// Warnings are sentences about keys that were accepted without effect, each
 	// with file and line, to be logged once.

@@ -31,6 +31,12 @@ type adminConfig struct {
 	Text string
 }
 
+// auditConfig is what audit.* say.
+type auditConfig struct {
+	Enabled bool
+	File    string // empty is stderr
+}
+
 var adminDefault = adminConfig{
 	Enabled: true, Host: "127.0.0.1", Port: 8080, CommandURL: "/commands", IdleTimeout: 30 * time.Second,
 	Metrics: true, ProcessMetrics: true, ExporterHost: "0.0.0.0", ExporterPort: -1,
@@ -60,6 +66,8 @@ var adminRules = map[string]configRule{
 		p.cfg.Admin.CommandURL = e.Value
 	},
 	"admin.idleTimeout":             func(p *configParser, e configEntry) { p.milliseconds(e, 1, &p.cfg.Admin.IdleTimeout) },
+	"audit.enable":                  func(p *configParser, e configEntry) { p.flag(e, &p.cfg.Audit.Enabled) },
+	"audit.file":                    func(p *configParser, e configEntry) { p.text(e, "a file", &p.cfg.Audit.File) },
 	"metricsProvider.className":     takeMetricsProvider,
 	"metricsProvider.httpHost":      func(p *configParser, e configEntry) { p.host(e, &p.cfg.Admin.ExporterHost) },
 	"metricsProvider.httpPort":      func(p *configParser, e configEntry) { p.number(e, 0, 65535, new(int)) },
@@ -97,6 +105,9 @@ func (p *configParser) finishAdmin() {
 		default:
 			p.cfg.Admin.ExporterPort = port
 		}
+	}
+	if e, ok := p.entries["audit.file"]; ok && !p.cfg.Audit.Enabled {
+		p.warn(e, "audit.file has no effect without audit.enable=true")
 	}
 	p.cfg.Admin.Text = p.text4Admin()
 }

@@ -31,6 +31,9 @@ func TestConfig_Admin(t *testing.T) {
 	cfg = requireConfig(t, base+"metricsProvider.httpHost=127.0.0.1\nmetricsProvider.httpPort=7001\nmetricsProvider.className="+prometheusProvider+"\n", "").Admin
 	assert.Equal(t, "127.0.0.1:7001", cfg.exporterAddr())
 	assert.False(t, requireConfig(t, base+"metricsProvider.className="+nullProvider+"\n", "").Admin.Metrics)
+	assert.Equal(t, auditConfig{true, "/var/log/a"}, requireConfig(t, base+"audit.enable=true\naudit.file=/var/log/a\n"+
+		"audit.impl.class=org.apache.zookeeper.audit.Slf4jAuditLogger\n", "").Audit)
+	assert.Contains(t, requireConfig(t, base+"audit.file=/a\n", "").Warnings[0], "audit.enable=true")
 	assert.False(t, requireConfig(t, base+"admin.enableServer=no\n", "").Admin.Enabled)
 }
 
@@ -39,6 +42,7 @@ func TestConfig_AdminRefusals(t *testing.T) {
 		"admin.commandURL=commands":         "want a path such as /commands",
 		"admin.commandURL=/a/../b":          "want a path such as /commands",
 		"admin.serverAddress=a b":           "want a host name",
+		"audit.impl.class=x.Y":              "JSON lines",
 		"admin.forceHttps=true":             "plain HTTP",
 		"admin.needClientAuth=true":         "listen on loopback",
 		"metricsProvider.className=x.Y":     "PrometheusMetricsProvider",

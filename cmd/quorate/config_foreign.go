@@ -33,8 +33,7 @@ var foreignKeys = map[string]foreignKey{
 	"sasl.":                    {Why: "it is for Java's clients"},
 	"kerberos.":                {Why: "Kerberos is not supported; clients may authenticate by DIGEST-MD5 or certificates"},
 	"jaasLoginRenew":           {Why: "Kerberos is not supported"},
-	"audit.enable":             {Refuse: true, Harmless: "false", Why: "no audit log is written"},
-	"audit.impl.class":         {Refuse: true, Why: "no audit log is written"},
+	"audit.impl.class":         {Refuse: true, Harmless: "org.apache.zookeeper.audit.Slf4jAuditLogger", Why: "there is one audit log, of JSON lines"},
 
 	"reconfigEnabled":                 {Refuse: true, Harmless: "false", Why: "the ensemble is what the server.N lines say; change them and restart the servers one by one"},
 	"skipReconfigCheck":               {Refuse: true, Harmless: "false", Why: "the ensemble is what the server.N lines say"},

@@ -17,6 +17,7 @@ import (
 	"github.com/quorate/quorate/ensemble"
 	"github.com/quorate/quorate/quorum"
 	"github.com/quorate/quorate/server"
+	"github.com/quorate/quorate/server/audit"
 	"github.com/quorate/quorate/server/meter"
 	"github.com/quorate/quorate/transport/gossip"
 	"github.com/quorate/quorate/zab"
@@ -34,6 +35,7 @@ type instance struct {
 	secure  net.Listener // nil: there is no secureClientPort
 	users   *userFile    // nil: nobody may authenticate by SASL
 	admin   adminPorts
+	audit   *audit.Log // nil: there is none
 	gossip  *gossip.Gossip
 	server  *server.Server
 	node    attached
@@ -96,7 +98,7 @@ func newInstance(cfg *serverConfig, log *slog.Logger) (*instance, error) {
 		}
 		in.users = users
 	}
-	if err := in.listenAdmin(); err != nil {
+	if err := errors.Join(in.listenAdmin(), in.openAudit()); err != nil {
 		in.closeClients()
 		return nil, err
 	}
@@ -105,6 +107,10 @@ func newInstance(cfg *serverConfig, log *slog.Logger) (*instance, error) {
 
 // run serves until ctx ends or something fails.
 func (in *instance) run(ctx context.Context) error {
+	return in.audited(func() error { return in.serve(ctx) })
+}
+
+func (in *instance) serve(ctx context.Context) error {
 	defer in.closeClients()
 	for _, w := range in.cfg.Warnings {
 		in.log.Warn(w)
@@ -119,9 +125,12 @@ func (in *instance) run(ctx context.Context) error {
 		return group.Wait()
 	}
 	if err := in.startQuorum(ctx, group); err != nil {
+		in.auditSelf(server.AuditServerStart, server.AuditFailure)
 		group.Go(func() error { return err })
 		return group.Wait()
 	}
+	in.auditSelf(server.AuditServerStart, server.AuditSuccess)
+	defer in.auditSelf(server.AuditServerStop, server.AuditInvoked)
 	return group.Wait()
 }
 
@@ -225,6 +234,9 @@ func (in *instance) serviceConfig() server.Config {
 	c.Setup, c.Members, c.Logger = in.setup(), in.members, in.logger
 	if c.SASL != nil && in.users != nil {
 		c.SASL = &server.SASL{Users: in.users.current, AllowFailed: c.SASL.AllowFailed}
+	}
+	if in.audit != nil {
+		c.Audit = in.audit.Record
 	}
 	return c
 }

@@ -40,6 +40,7 @@ var downhill = map[string][]string{
 	"server":           {"ensemble", "zab", "server/lf", "server/metric", "server/proto", "server/znode", "server/session", "server/watch", "server/sasl", "internal/jute", "internal/mutant", "internal/x500"},
 	"server/lf":        {},
 	"server/metric":    {},
+	"server/audit":     {"server"},
 	"server/meter":     {"ensemble", "quorum", "server/metric", "server/proto", "zab", "zab/storage"},
 	"server/admin":     {"ensemble", "server", "server/metric"},
 	"server/proto":     {"ensemble", "internal/jute"},
@@ -47,7 +48,7 @@ var downhill = map[string][]string{
 	"server/sasl":      {},
 	"server/session":   {"ensemble"},
 	"server/watch":     {"server/proto"},
-	"cmd/quorate":      {"ensemble", "quorum", "server", "server/admin", "server/meter", "server/sasl", "internal/certs", "transport/gossip", "zab", "zab/storage", "sim", "sim/check", "sim/picture", "internal/cli", "internal/zkclient", "internal/mutant"},
+	"cmd/quorate":      {"ensemble", "quorum", "server", "server/admin", "server/audit", "server/meter", "server/sasl", "internal/certs", "transport/gossip", "zab", "zab/storage", "sim", "sim/check", "sim/picture", "internal/cli", "internal/zkclient", "internal/mutant"},
 
 	"internal/certs/certstest": {},
 	"server/sasl/sasltest":     {},
@@ -66,7 +67,7 @@ var pure = []string{
 	"server/auth.go",
 	"server/wire.go", "server/frames.go", "server/input.go", "server/answer.go", "server/closing.go", "server/dispatch.go",
 	"server/handshake.go", "server/eager.go", "server/policy.go", "server/quota.go", "server/reads.go", "server/rearm.go", "server/reaper.go", "server/expiry.go", "server/statemachine.go", "server/stats.go",
-	"server/words.go", "server/texts.go", "server/report.go", "server/measure.go", "server/ops.go", "server/mntr.go", "server/config.go", "server/quorum.go",
+	"server/words.go", "server/texts.go", "server/audit.go", "server/report.go", "server/measure.go", "server/ops.go", "server/mntr.go", "server/config.go", "server/quorum.go",
 }
 
 // impure is what a pure file must not import.

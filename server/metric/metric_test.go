@@ -116,7 +116,7 @@ func TestSummary_RecentForgets(t *testing.T) {
 
 func TestTable_ResetForgetsAllButGauges(t *testing.T) {
 	table := metric.New()
-	table.Source(func(put func(string, any)) { put("znode_count", int64(7)) })
+	table.Source(func(put func(string, string, any)) { put("znode_count", "", int64(7)) })
 	table.Proposals.Add(3)
 	table.Ops[metric.OpPing].Inc()
 	table.FsyncTime.Took(time.Second)

@@ -28,6 +28,7 @@ type Clients struct {
 	WatchBytes            *Counter // watch_bytes
 	LargeRejected         *Counter // large_requests_rejected
 	TokenDeficit          *Summary // connection_token_deficit
+	AuditDropped          *Counter // audit_dropped_count, which is ours
 	HandshakesFailed      *Counter // unsuccessful_handshake: of TLS
 	HandshakesExceeded    *Counter // tls_handshake_exceeded
 }
@@ -44,6 +45,7 @@ type Requests struct {
 	ChildrenWatches    *Summary      // node_children_watch_count
 	ReadBytes          *Set[Summary] // read_per_namespace
 	WrittenBytes       *Set[Summary] // write_per_namespace
+	QuotaExceeded      *Set[Counter] // quota_exceeded_error_per_namespace
 	Ops                [opsMax]*Counter
 }
 
@@ -110,6 +112,7 @@ func (t *Table) clients() {
 	t.WatchBytes = t.counter("watch_bytes", "Bytes of watch events.")
 	t.LargeRejected = t.counter("large_requests_rejected", "Requests refused because large ones were too many bytes together.")
 	t.TokenDeficit = t.summary(Basic, numbers, "connection_token_deficit", "Tokens missing in the connection throttle when a client asks for a session.")
+	t.AuditDropped = t.counter("audit_dropped_count", "Events that the audit log has lost.")
 	t.HandshakesFailed = t.counter("unsuccessful_handshake", "TLS handshakes that failed.")
 	t.HandshakesExceeded = t.counter("tls_handshake_exceeded", "TLS handshakes refused because too many were under way.")
 }
@@ -125,6 +128,7 @@ func (t *Table) requests() {
 	t.ChildrenWatches = t.summary(Basic, numbers, "node_children_watch_count", "Watches fired by a change of children.")
 	t.ReadBytes = t.summarySet(Basic, numbers, "read_per_namespace", "Bytes of a read, by the first part of the path.")
 	t.WrittenBytes = t.summarySet(Basic, numbers, "write_per_namespace", "Bytes of a write, by the first part of the path.")
+	t.QuotaExceeded = t.counterSet("quota_exceeded_error_per_namespace", "Requests refused because of a quota, by the first part of the path; on the leader.")
 	for op, name := range opNames {
 		t.Ops[op] = t.counter("op_count_"+name, "Requests of this kind answered.")
 	}

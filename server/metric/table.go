@@ -37,8 +37,8 @@ type entry struct {
 }
 
 // Source tells gauges when somebody asks: it calls put for each, with an int64 or
-// a float64.
-type Source func(put func(name string, value any))
+// a float64. The key is that of a member of a set, else "".
+type Source func(put func(name, key string, value any))
 
 // Source adds one. It must be added before anybody gathers, and is called by any
 // goroutine.
@@ -51,7 +51,7 @@ func (t *Table) Gather(now time.Duration) []Reading {
 	var list []Reading
 	visit := func(r Reading) { list = append(list, r) }
 	for _, source := range t.sources {
-		source(func(name string, value any) { visit(Reading{Name: name, Kind: Gauge, Value: value}) })
+		source(func(name, key string, value any) { visit(Reading{Name: name, Key: key, Kind: Gauge, Value: value}) })
 	}
 	for _, list := range [][]entry{t.counters, t.basics, t.advanced, t.sets} {
 		for _, e := range list {
