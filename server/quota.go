@@ -49,6 +49,7 @@ func (s *Server) newPreparer(t *znode.Tree) *znode.Preparer {
 	p := znode.NewPreparer(t)
 	p.Policy = s.cfg.Policy
 	p.ExtendedTypes = s.cfg.ExtendedTypes
+	p.NeverUsedMillis = s.cfg.ContainerNeverUsedMax.Milliseconds()
 	p.EnforceQuota = s.cfg.EnforceQuota
 	p.Exceeded = s.quotaLog.add
 	return p

@@ -277,7 +277,7 @@ func (m *model) reap(at moment, path string) Result {
 		return Result{Err: proto.ErrNoNode}
 	case len(m.children(path)) > 0:
 		return Result{Err: proto.ErrNotEmpty}
-	case !n.container && n.ttl == 0 || n.ttl > 0 && at.now-n.mtime <= n.ttl:
+	case !n.container && n.ttl == 0 || n.container && n.creations == 0 || n.ttl > 0 && at.now-n.mtime <= n.ttl:
 		return Result{Err: proto.ErrBadVersion}
 	}
 	m.remove(at, path)

@@ -25,6 +25,9 @@ type Preparer struct {
 	Policy Policy
 	// ExtendedTypes allows nodes with a time to live.
 	ExtendedTypes bool
+	// NeverUsedMillis is how long a container may wait for its first child; 0 is
+	// for ever.
+	NeverUsedMillis int64
 	// EnforceQuota refuses what goes beyond the hard limits of a quota. It must
 	// not change while anything is outstanding.
 	EnforceQuota bool

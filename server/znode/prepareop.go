@@ -131,20 +131,21 @@ func (r *request) delete(req *proto.PathVersionRequest) (proto.OpCode, proto.Rec
 
 // deleteContainer is the reaper's delete: of a container or a node with a time to
 // live that has no children, and with no regard to version, ACL or session (spec
-// client-protocol 2.4). A node whose data was written since it was found to be
-// due lives on.
+// client-protocol 2.4). What is not due any more lives on: a node whose data was
+// written since it was found to be, or a new container in the place of the one
+// that was found.
 func (r *request) deleteContainer(path string) (proto.OpCode, proto.Record, proto.ErrCode) {
 	const op = proto.OpDeleteContainer
 	if !addressable(path) || reserved(path) {
 		return op, nil, proto.ErrBadArguments
 	}
-	reap := Reap{NowMillis: r.now}
+	reap := Reap{NowMillis: r.now, NeverUsedMillis: r.NeverUsedMillis}
 	switch c := r.get(path); {
 	case !c.exists:
 		return op, nil, proto.ErrNoNode
 	case c.children > 0:
 		return op, nil, proto.ErrNotEmpty
-	case !mortal(c.owner) || c.owner != containerOwner && !reap.due(&c):
+	case !reap.due(&c):
 		return op, nil, proto.ErrBadVersion
 	}
 	r.remove(path)

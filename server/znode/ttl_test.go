@@ -127,6 +127,27 @@ func TestDeleteContainer_LooksAgainAtTimesToLive(t *testing.T) {
 	assert.Zero(t, w.tree.MortalCount())
 }
 
+// The container that the reaper found may have been deleted, and another one made
+// in its place, before its request is prepared.
+func TestDeleteContainer_SparesTheNextContainer(t *testing.T) {
+	w := newWorld(t)
+	w.do(alice, proto.OpCreateContainer, mkCreate("/c", 4))
+	w.must("/c/x")
+	w.do(alice, proto.OpDelete, mkDelete("/c/x", -1))
+	require.True(t, w.tree.IsDue(Reap{NowMillis: w.now}, "/c"))
+	w.prepare(home, alice, proto.OpDelete, mkDelete("/c", -1))
+	w.prepare(home, alice, proto.OpCreateContainer, mkCreate("/c", 4))
+	w.prepare(home, 0, proto.OpDeleteContainer, &proto.PathRequest{Path: "/c"})
+	for _, want := range []proto.ErrCode{proto.OK, proto.OK, proto.ErrBadVersion} {
+		assert.Equal(t, want, w.apply().Err)
+	}
+	w.prep.NeverUsedMillis = 100
+	reap := func() proto.ErrCode { return w.do(0, proto.OpDeleteContainer, &proto.PathRequest{Path: "/c"}).Err }
+	assert.Equal(t, proto.ErrBadVersion, reap())
+	w.now += 100
+	assert.Equal(t, proto.OK, reap())
+}
+
 func TestRestore_Emulates353(t *testing.T) {
 	far := int64(-1<<63) | 5000             // 3.5.3: the sign, and 5 s
 	forever := int64(-1<<63) | (1<<59 - 1)  // its longest
