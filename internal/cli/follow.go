@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/internal/zkclient"
@@ -62,6 +63,7 @@ func runWatch(ctx context.Context, s *Shell, a *args) (result, error) {
 	if a.has("f") && !a.has("n") {
 		f.left = -1
 	}
+	kept := slices.Contains(s.client.Watches(), zkclient.Watch{Path: f.root, Kind: "recursive"})
 	// Whoever prints events otherwise prints them through the follower.
 	s.inbox.setTap(f.take)
 	defer s.inbox.setTap(nil)
@@ -70,7 +72,7 @@ func runWatch(ctx context.Context, s *Shell, a *args) (result, error) {
 	}
 	s.out.warn("watching %s, Ctrl-C ends it", safe(f.root))
 	err = f.wait(ctx)
-	if s.live && s.client != nil {
+	if s.live && !kept {
 		f.disarm()
 	}
 	return nil, err

@@ -107,6 +107,9 @@ func (s *Shell) RunInteractive(ctx context.Context, t Terminal) int {
 		}
 		command, stop := signal.NotifyContext(ctx, os.Interrupt)
 		err = s.runLine(command, line)
+		if command.Err() != nil {
+			_, _ = fmt.Fprintln(s.opt.Out) // behind the ^C that the terminal shows
+		}
 		stop()
 		if errors.Is(err, errQuit) || ctx.Err() != nil {
 			break
