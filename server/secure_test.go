@@ -7,6 +7,7 @@ import (
 	"crypto/x509/pkix"
 	"io"
 	"log/slog"
+	"math/rand"
 	"net"
 	"path/filepath"
 	"testing"
@@ -145,9 +146,9 @@ func TestSecure_OnePortForBoth(t *testing.T) {
 	assert.Equal(t, "imok", askWord(t, dialRaw(t, p.addr).nc, "ruok"))
 	_, nc = p.dial(p.issue("bob"))
 	assert.Equal(t, "imok", askWord(t, nc, "ruok"))
-	stats := p.s().connections()
-	assert.True(t, stats[0].encrypted)
-	assert.False(t, stats[1].encrypted)
+	stats := p.s().ConnReports()
+	assert.True(t, stats[0].Secure)
+	assert.False(t, stats[1].Secure)
 	mntr := dialRaw(t, p.addr)
 	assert.Contains(t, askWord(t, mntr.nc, "mntr"), "zk_non_mtls_local_conn_count\t3\n")
 }
@@ -239,6 +240,64 @@ func TestSecure_NewCertificatesAreForNewConnections(t *testing.T) {
 	_, nc = p.open(p.issue("bob"))
 	assert.Equal(t, "renewed", name(nc))
 	old.create(1, "/old", "", 0)
+}
+
+// Whatever comes to a TLS port, the others are served, and nothing is left over.
+func TestSecure_RandomBytes(t *testing.T) {
+	for _, plainToo := range []bool{false, true} {
+		p := newSecurePort(t, Config{MaxClientCnxns: -1}, certs.Need, plainToo)
+		witness, _ := p.open(p.issue("alice"))
+		rng := rand.New(rand.NewSource(7))
+		for i := range 200 {
+			c := dialRaw(t, p.addr)
+			junk := make([]byte, rng.Intn(300))
+			_, _ = rng.Read(junk)
+			if i%2 == 0 && len(junk) > 5 { // a record of a handshake, of the right length
+				copy(junk, []byte{0x16, 3, 1, byte((len(junk) - 5) >> 8), byte(len(junk) - 5), 1})
+			}
+			_, _ = c.nc.Write(junk)
+			require.NoError(t, c.nc.Close())
+		}
+		witness.create(1, "/w", "", 0)
+		require.Eventually(t, func() bool { return p.s().handshakes.underWay.Load() == 0 }, waitFor, tickFor)
+		require.Eventually(t, func() bool { return len(p.s().connections()) == 1 }, waitFor, tickFor)
+	}
+}
+
+// A client that does not read, and so takes no close_notify either, does not keep
+// the server from stopping.
+func TestSecure_AClientThatDoesNotReadIsLetGo(t *testing.T) {
+	p := newSecurePort(t, Config{}, certs.Need, false)
+	c, nc := p.open(p.issue("alice"))
+	c.create(1, "/big", string(make([]byte, 900_000)), 0)
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		for i := range int32(40) {
+			if _, err := nc.Write(request(10+i, proto.OpGetData, read("/big", false))); err != nil {
+				return
+			}
+		}
+	}()
+	require.Eventually(t, func() bool {
+		conn := p.s().connections()[0]
+		conn.mu.Lock()
+		defer conn.mu.Unlock()
+		return conn.outHeld
+	}, waitFor, tickFor, "the output waits for the client")
+	start := time.Now()
+	p.e.members[0].stop()
+	assert.Less(t, time.Since(start), 20*time.Second)
+	require.NoError(t, nc.NetConn().Close())
+	<-written
+}
+
+// An unencrypted client of a port for both that says nothing is closed in time.
+func TestSecure_ASilentClientIsClosed(t *testing.T) {
+	p := newSecurePort(t, Config{HandshakeTimeout: 300 * time.Millisecond}, certs.Need, true)
+	_, err := dialRaw(t, p.addr).frame()
+	assert.Error(t, err)
+	require.Eventually(t, func() bool { return p.s().handshakes.underWay.Load() == 0 }, waitFor, tickFor)
 }
 
 func TestSecure_AFailedListenerEndsAll(t *testing.T) {

@@ -33,7 +33,13 @@ func (p *configParser) take(e configEntry) {
 		switch {
 		case r.Harmless != "" && strings.EqualFold(e.Value, r.Harmless):
 		case r.Refuse:
-			p.fault(e, "%s is not supported yet: %s", e.Key, r.Why)
+			hint := ""
+			if _, exact := foreignKeys[e.Key]; !exact {
+				if near := nearestKey(e.Key); near != "" {
+					hint = "; did you mean " + near + "?"
+				}
+			}
+			p.fault(e, "%s is not supported yet: %s%s", e.Key, r.Why, hint)
 		default:
 			p.warn(e, "%s has no effect: %s", e.Key, r.Why)
 		}

@@ -81,7 +81,7 @@ func TestConfig_FaultsOfTLS(t *testing.T) {
 		port + "ssl.authProvider=mine":                    "zoo.cfg:6: ssl.authProvider=mine: only x509 exists",
 		port + "ssl.context.supplier.class=a.B":           "zoo.cfg:6: ssl.context.supplier.class is not supported yet",
 		port + "ssl.quorum.keyStore.location=a.B":         "TLS between servers comes later",
-		port + "ssl.keyStore.loction=/k":                  "zoo.cfg:6: ssl.keyStore.loction is not supported yet: it is none of the keys",
+		port + "ssl.keyStore.loction=/k":                  "see docs/operating.md; did you mean ssl.keyStore.location?",
 		port + "X509AuthenticationProvider.superUser=bob": "X509SuperUser is \"bob\"",
 	} {
 		_, err := parseText(lone+text+"\n", "")

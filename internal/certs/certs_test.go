@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -329,6 +330,45 @@ func TestCerts_ABrokenFileKeepsTheOldOne(t *testing.T) {
 	seen, _, err := shake(t, config, y.client(y.alice))
 	require.NoError(t, err)
 	assert.Equal(t, "newer", seen.PeerCertificates[0].Subject.CommonName)
+}
+
+// For the race detector: handshakes look at files that change.
+func TestCerts_HandshakesWhileFilesChange(t *testing.T) {
+	y := newYard(t)
+	cfg := y.config()
+	start := time.Now()
+	cfg.Now = func() time.Time { return start.Add(1000 * time.Since(start)) } // a look at every millisecond
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	config := y.open(cfg).Server()
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			store := y.server.StorePEM(t)
+			if i%2 == 0 {
+				store = store[:len(store)/2]
+			}
+			y.write("key.pem", store)
+		}
+	})
+	client := y.client(y.alice)
+	var shaking sync.WaitGroup
+	for range 4 {
+		shaking.Go(func() {
+			for range 10 {
+				_, _, err := shake(t, config, client)
+				assert.NoError(t, err)
+			}
+		})
+	}
+	shaking.Wait()
+	close(stop)
+	wg.Wait()
 }
 
 func TestCerts_FixedFilesAreNotLookedAt(t *testing.T) {
