@@ -1,46 +1,36 @@
 package server
 
 import (
-	"time"
+	"log/slog"
 
 	"github.com/quorate/quorate/server/znode"
 )
 
-// quotaLogPeriod is how often requests beyond a quota are logged: a client that
-// is at its limit tries again and again.
-const quotaLogPeriod = time.Second
+// excesses is what one Prepare finds beyond a quota, to be told when no lock is
+// held. Only Prepare uses it.
+type excesses []znode.Excess
 
-// quotaLog gathers what one Prepare finds beyond a quota, to be logged when no
-// lock is held. Only Prepare uses it.
-type quotaLog struct {
-	found   []znode.Excess
-	next    time.Duration // log nothing before
-	skipped int
+// add remembers an excess. A multi may be beyond a soft limit with every part: the
+// first ones say enough.
+func (x *excesses) add(e znode.Excess) {
+	if e.Hard || len(*x) < complaintsMax {
+		*x = append(*x, e)
+	}
 }
 
-func (q *quotaLog) add(e znode.Excess) { q.found = append(q.found, e) }
-
-// logQuotas logs what the last Prepare found.
-func (s *Server) logQuotas() {
-	q := &s.quotaLog
-	for _, e := range q.found {
-		if ns, ok := namespace(e.Subtree); ok && e.Hard {
-			s.metrics.QuotaExceeded.Get(ns).Inc()
-		}
-		if now := s.now(); now < q.next {
-			q.skipped++
-			continue
-		} else {
-			q.next = now + quotaLogPeriod
-		}
+// tellExcesses tells of what the last Prepare found.
+func (s *Server) tellExcesses() {
+	for _, e := range s.excesses {
 		what := "a request goes beyond a quota"
 		if e.Hard {
 			what = "refused a request that goes beyond a quota"
+			if ns, ok := namespace(e.Subtree); ok {
+				s.metrics.QuotaExceeded.Get(ns).Inc()
+			}
 		}
-		s.log.Warn(what, "quota", e.Subtree, "of", e.What, "would be", e.Amount, "limit", e.Limit, "not logged since", q.skipped)
-		q.skipped = 0
+		s.complain(slog.LevelWarn, what, "quota", e.Subtree, "of", e.What, "amount", e.Amount, "limit", e.Limit)
 	}
-	q.found = q.found[:0]
+	s.excesses = s.excesses[:0]
 }
 
 // newPreparer returns a preparer for requests against t, with the rules of the
@@ -51,6 +41,6 @@ func (s *Server) newPreparer(t *znode.Tree) *znode.Preparer {
 	p.ExtendedTypes = s.cfg.ExtendedTypes
 	p.NeverUsedMillis = s.cfg.ContainerNeverUsedMax.Milliseconds()
 	p.EnforceQuota = s.cfg.EnforceQuota
-	p.Exceeded = s.quotaLog.add
+	p.Exceeded = s.excesses.add
 	return p
 }

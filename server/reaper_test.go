@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -181,28 +180,4 @@ func TestReaper_LooksInPortions(t *testing.T) {
 	assert.Empty(t, h.reaped(t), "the first is looked at last")
 	h.turn(time.Millisecond)
 	assert.Equal(t, []string{"/0"}, h.reaped(t))
-}
-
-func TestQuota_LogIsRare(t *testing.T) {
-	var log strings.Builder
-	h := newHand(Config{EnforceQuota: true})
-	h.s.log = slog.New(slog.NewTextHandler(&log, nil))
-	w := h.join(t)
-	w.do(proto.OpCreate, createOf("/zookeeper/quota/q", "", 0))
-	w.do(proto.OpCreate, createOf("/zookeeper/quota/q/zookeeper_limits", "countHardLimit=1", 0))
-	w.do(proto.OpCreate, createOf("/zookeeper/quota/q/zookeeper_stats", "", 0))
-	w.do(proto.OpCreate, createOf("/q", "", 0))
-	for range 5 {
-		w.do(proto.OpCreate, createOf("/q/x", "", 0))
-	}
-	h.clock += quotaLogPeriod
-	w.do(proto.OpCreate, createOf("/q/x", "", 0))
-	for range 4 {
-		require.Equal(t, proto.OK, w.reply(t, nil).Err)
-	}
-	for range 6 {
-		require.Equal(t, proto.ErrQuotaExceeded, w.reply(t, nil).Err)
-	}
-	assert.Equal(t, 2, strings.Count(log.String(), "refused a request that goes beyond a quota"))
-	assert.Contains(t, log.String(), `quota=/q of=count "would be"=2 limit=1 "not logged since"=4`)
 }

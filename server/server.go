@@ -52,7 +52,7 @@ type Server struct {
 	state    sync.RWMutex // read: look at the tree, prepare; write: apply a transaction
 	tree     *znode.Tree
 	preparer *znode.Preparer
-	quotaLog quotaLog       // of Prepare
+	excesses excesses       // of Prepare
 	epoch    ensemble.Epoch // of this server's leadership; 0 for none
 
 	lookingSince time.Duration // by now, when the server last had no role

@@ -182,7 +182,7 @@ func (s *Server) Prepare(z ensemble.Zxid, origin zab.Origin, request []byte) []b
 		return proto.AppendTxn(nil, h, &proto.ErrorTxn{Err: proto.ErrMarshalling})
 	}
 	h, rec := s.prepare(z, h.Time, origin.Server, &req)
-	s.logQuotas()
+	s.tellExcesses()
 	return proto.AppendTxn(make([]byte, 0, len(request)+proto.TxnHeaderBytes), h, rec)
 }
 
