@@ -70,7 +70,7 @@ quit
 func talks(t *testing.T, name string, args ...string) []string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
-	cmd.SysProcAttr = cluster.DieWithParent()
+	cmd.SysProcAttr = cluster.DieWithParent(true)
 	cmd.Stdin = strings.NewReader(cliScript)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

@@ -1,7 +1,11 @@
-//go:build !linux
+//go:build unix && !linux
 
 package cluster
 
 import "syscall"
 
-func DieWithParent() *syscall.SysProcAttr { return nil }
+// DieWithParent cannot do here what it does on Linux. The child may have a
+// process group of its own.
+func DieWithParent(ownGroup bool) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: ownGroup}
+}

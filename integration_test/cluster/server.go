@@ -130,7 +130,7 @@ func (s *Server) Start() error {
 	defer log.Close()
 	cmd := s.command()
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, log, log
-	cmd.SysProcAttr = DieWithParent()
+	cmd.SysProcAttr = DieWithParent(true)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start server %d: %w", s.ID, err)
 	}

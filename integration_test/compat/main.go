@@ -38,7 +38,7 @@ type options struct {
 	binary, json, doc      string
 	every, limit           time.Duration
 	tries                  int
-	render                 bool
+	render, rewrite        bool
 }
 
 func main() {
@@ -58,6 +58,7 @@ func main() {
 	flag.DurationVar(&o.limit, "limit", 2*time.Hour, "stop everything after this time")
 	flag.IntVar(&o.tries, "tries", 2, "how often a test is run that fails")
 	flag.BoolVar(&o.render, "render", false, "run nothing, write the document from the file of results")
+	flag.BoolVar(&o.rewrite, "rewrite", false, "run the scripts against ZooKeeper, and take what is printed for what should be")
 	flag.Parse()
 	if flag.NArg() > 0 || o.tries < 1 || o.every <= 0 {
 		fmt.Fprintln(os.Stderr, "compat takes flags only, and -tries and -every are positive; see -h")
@@ -84,6 +85,10 @@ func run(ctx context.Context, o options) error {
 	picked, err := pickSuites(o.suites)
 	if err != nil {
 		return err
+	}
+	if o.rewrite {
+		o.columns = string(Real)
+		picked = rewriting(picked)
 	}
 	cols, err := pickColumns(o.columns)
 	if err != nil {
@@ -154,6 +159,18 @@ func pickSuites(list string) ([]suite, error) {
 	return picked, nil
 }
 
+// rewriting keeps the suites that are scripts, and has them renewed.
+func rewriting(picked []suite) []suite {
+	var scripts []suite
+	for _, s := range picked {
+		if h, ok := s.(*shell); ok {
+			h.rewrite = true
+			scripts = append(scripts, h)
+		}
+	}
+	return scripts
+}
+
 func pickColumns(list string) ([]Column, error) {
 	var picked []Column
 	for name := range strings.SplitSeq(list, ",") {
@@ -194,7 +211,7 @@ func play(ctx context.Context, o options, dir string, s suite, col Column, fresh
 		Seconds: time.Since(started).Round(time.Second).Seconds(), Kills: int(st.kills.Load()), LeftOut: st.leftOut}
 	fresh.put(s.Name(), col, info, verdicts)
 	fmt.Printf("%s %s: %s\n", s.Name(), col, fresh[s.Name()].total(col))
-	if o.short || o.tests != "" {
+	if o.short || o.rewrite || o.tests != "" {
 		return nil
 	}
 	all, err := loadResults(o.json)

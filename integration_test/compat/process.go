@@ -31,7 +31,7 @@ func start(dir string, env []string, name string, args ...string) (*program, err
 	p := &program{cmd: exec.Command(name, args...), lines: make(chan string, 1024), done: make(chan struct{})}
 	p.cmd.Dir = dir
 	p.cmd.Env = append(p.cmd.Environ(), env...)
-	p.cmd.SysProcAttr = cluster.DieWithParent()
+	p.cmd.SysProcAttr = cluster.DieWithParent(true)
 	out, in := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = in, in
 	p.cmd.WaitDelay = 5 * time.Second

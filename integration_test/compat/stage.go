@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -142,7 +143,7 @@ func (s *stage) startCluster(ctx context.Context) (*cluster.Cluster, func(), err
 	if err != nil {
 		return nil, nil, err
 	}
-	lines := s.filter([]string{"extendedTypesEnabled=true", "reconfigEnabled=true",
+	lines := s.filter([]string{"extendedTypesEnabled=true",
 		"DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU="}) // password test
 	c, err := cluster.New(cluster.Config{Kind: s.kind(), Binary: s.quorate, Dir: dir, Servers: 3, Lines: lines})
 	if err != nil {
@@ -169,20 +170,11 @@ func (s *stage) startCluster(ctx context.Context) (*cluster.Cluster, func(), err
 func (s *stage) filter(lines []string) []string {
 	var kept []string
 	for _, line := range lines {
-		if key, _, _ := strings.Cut(line, "="); !contains(s.leftOut, key) {
+		if key, _, _ := strings.Cut(line, "="); !slices.Contains(s.leftOut, key) {
 			kept = append(kept, line)
 		}
 	}
 	return kept
-}
-
-func contains(keys []string, key string) bool {
-	for _, k := range keys {
-		if k == key {
-			return true
-		}
-	}
-	return false
 }
 
 // wanted are settings that the clients' suites give their servers and that we

@@ -30,7 +30,7 @@ type suite interface {
 
 // suites are all suites, in the order of the document.
 func suites() []suite {
-	return []suite{&goZooKeeper{}, &kazoo{}}
+	return []suite{&goZooKeeper{}, &kazoo{}, zkCli(), cliMT(), &javaPrograms{}}
 }
 
 // oneLine makes text fit for a table: one line, not too long, no bar.

@@ -22,7 +22,7 @@ var pytestPlugin []byte
 const (
 	python = "/usr/bin/python3"
 	// kazooTimeout is ample for the longest test on a busy machine.
-	kazooTimeout = 2 * time.Minute
+	kazooTimeout = time.Minute
 )
 
 func (*kazoo) Name() string { return "kazoo" }
