@@ -2,6 +2,8 @@ package integration_test
 
 import (
 	"bytes"
+	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -142,4 +144,80 @@ func TestCLI_AsZkCli(t *testing.T) {
 			assert.Greater(t, len(ours), 80)
 		})
 	}
+}
+
+// ask runs quorate cli and returns what it prints on both outputs, and its exit code.
+func ask(t *testing.T, args ...string) (string, int) {
+	t.Helper()
+	cmd := exec.Command(quorateBinary, append([]string{"cli", "--timeout", "20s"}, args...)...)
+	cmd.SysProcAttr = cluster.DieWithParent()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	require.NoError(t, cmd.Start())
+	late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	_ = cmd.Wait()
+	require.True(t, late.Stop(), "quorate cli %v does not end: %s", args, &out)
+	return out.String(), cmd.ProcessState.ExitCode()
+}
+
+func TestCLI_SecurePort(t *testing.T) {
+	c := startSecure(t)
+	password := c.file("password")
+	require.NoError(t, os.WriteFile(password, []byte("bob:bobsecret\n"), 0o600))
+	secure := []string{"-s", c.secure, "--tls-ca", c.file("ca.pem"), "--tls-cert", c.file("alice.pem"), "--tls-key", c.file("alice.pem"), "--sasl", password}
+	out, code := ask(t, append(secure, "whoami")...)
+	require.Zero(t, code, out)
+	require.Contains(t, out, "sasl: bob\n")
+	require.Contains(t, out, "x509: CN=alice")
+	out, code = ask(t, append(secure, "create", "/mine", "secret", "sasl:bob:cdrwa")...)
+	require.Zero(t, code, out)
+
+	plain := []string{"-s", hostsOf(c.Cluster)}
+	out, code = ask(t, append(plain, "get", "/mine")...)
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "Insufficient permission: /mine")
+	out, code = ask(t, append(plain, "--sasl", password, "get", "/mine")...)
+	require.Zero(t, code, out)
+	require.Equal(t, "secret\n", out)
+	require.NoError(t, os.WriteFile(password, []byte("bob:wrong"), 0o600))
+	out, code = ask(t, append(plain, "--sasl", password, "get", "/mine")...)
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "Authentication failed")
+}
+
+func TestCLI_ServerWithoutAQuorum(t *testing.T) {
+	onlyQuorate(t)
+	c := startCluster(t, cluster.Config{Servers: 3, Lines: []string{"readonlymode.enabled=true", "4lw.commands.whitelist=*"}})
+	out, code := ask(t, "-s", hostsOf(c), "create", "/ro", "before")
+	require.Zero(t, code, out)
+	c.Server(2).Kill()
+	c.Server(3).Kill()
+	left := c.Server(1)
+	eventually(t, servingTimeout, "the server serves reads", func() error {
+		text, err := left.FourLetter("isro")
+		if err == nil && text != "ro" {
+			err = fmt.Errorf("isro says %q", text)
+		}
+		return err
+	})
+	out, code = ask(t, "-r", "-s", left.ClientAddr(), "get", "/ro")
+	require.Zero(t, code, out)
+	require.Equal(t, "before\n", out)
+	out, code = ask(t, "-r", "-s", left.ClientAddr(), "export", "/ro")
+	require.Zero(t, code, out)
+	out, code = ask(t, "-r", "-s", left.ClientAddr(), "set", "/ro", "after")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "This server has no quorum and only serves reads")
+	out, code = ask(t, "--timeout", "1s", "-s", left.ClientAddr(), "get", "/ro")
+	require.Equal(t, 1, code, "without -r it is no server")
+	require.Contains(t, out, "no quorum")
+
+	// A shell moves to a server with a quorum when there is one.
+	s := converse(t, quorateBinary, "cli", "-r", "-s", hostsOf(c))
+	s.say("get /ro", "before")
+	require.NoError(t, c.Start(2, 3))
+	require.NoError(t, c.WaitServing(servingTimeout))
+	s.say("sync /", "Sync is OK")
+	s.say("set /ro after")
+	s.say("get /ro", "after")
 }

@@ -25,6 +25,7 @@ type cliFlags struct {
 	auths                             []string
 	tls                               bool
 	ca, cert, key                     string
+	sasl                              string
 }
 
 func newCLICommand() *cobra.Command {
@@ -70,6 +71,7 @@ With -o json each result is one line of JSON; an error is a sentence on standard
 	flags.BoolVarP(&f.readOnly, "readonly", "r", false, "be content with a server that has no quorum")
 	flags.StringVarP(&f.output, "output", "o", "text", "text or json")
 	flags.StringArrayVar(&f.auths, "auth", nil, "an identity, scheme:auth, as digest:user:password; may be given several times")
+	flags.StringVar(&f.sasl, "sasl", "", "file with a line user:password, for servers with SASL (DIGEST-MD5)")
 	flags.BoolVar(&f.failFast, "fail-fast", false, "end a script at the first line that fails")
 	flags.StringVar(&f.history, "history", "", "file that keeps the lines of the shell (default ~/.quorate_history, - for none)")
 	flags.BoolVar(&f.tls, "tls", false, "connect with TLS, with the authorities of the system")
@@ -122,6 +124,9 @@ func (f cliFlags) options() (cli.Options, error) {
 		}
 		opt.Auth = append(opt.Auth, zkclient.Auth{Scheme: scheme, Data: []byte(auth)})
 	}
+	if opt.SASL, err = f.saslUser(); err != nil {
+		return opt, err
+	}
 	if opt.TLS, err = f.tlsConfig(); err != nil {
 		return opt, err
 	}
@@ -145,6 +150,23 @@ func parseTimeout(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("--timeout %q: want a time like 10s, from 1ms to 24h, or a number of milliseconds", s)
 	}
 	return d, nil
+}
+
+// saslUser reads a name and a password from a file: a command line is for all to see.
+func (f cliFlags) saslUser() (*zkclient.SASL, error) {
+	if f.sasl == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(f.sasl)
+	if err != nil {
+		return nil, fmt.Errorf("--sasl: %w", err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	user, password, ok := strings.Cut(strings.TrimSuffix(line, "\r"), ":")
+	if !ok || user == "" {
+		return nil, fmt.Errorf("--sasl %s: want a line user:password", f.sasl)
+	}
+	return &zkclient.SASL{User: user, Password: password}, nil
 }
 
 func (f cliFlags) tlsConfig() (*tls.Config, error) {

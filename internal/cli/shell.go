@@ -23,6 +23,8 @@ type Options struct {
 	ReadOnly bool
 	// Auth are identities to begin with.
 	Auth []zkclient.Auth
+	// SASL, if not nil, is who the shell is to servers that ask for a password.
+	SASL *zkclient.SASL
 	// TLS, if not nil, is the configuration of connections.
 	TLS *tls.Config
 
@@ -128,7 +130,7 @@ func (s *Shell) evaluate(ctx context.Context, words []string) (*command, result,
 // config is that of a client of these servers.
 func (s *Shell) config(servers string) zkclient.Config {
 	return zkclient.Config{Servers: servers, SessionTimeout: s.opt.Timeout, ConnectWait: s.opt.Timeout,
-		ReadOnly: s.opt.ReadOnly, Auth: s.opt.Auth, TLS: s.opt.TLS}
+		ReadOnly: s.opt.ReadOnly, Auth: s.opt.Auth, SASL: s.opt.SASL, TLS: s.opt.TLS}
 }
 
 // connect opens a session in place of the present one, and does not wait for it.

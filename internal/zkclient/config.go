@@ -25,6 +25,9 @@ type Config struct {
 	ReadOnly bool
 	// Auth are identities to give on every connection from the first on.
 	Auth []Auth
+	// SASL, if not nil, is who the client is to servers that ask for a password; each
+	// connection begins with the proof. One that fails ends the client.
+	SASL *SASL
 	// TLS, if not nil, is the configuration of every connection. An empty ServerName
 	// is the host's.
 	TLS *tls.Config

@@ -34,7 +34,9 @@ func (c *Client) connect(ctx context.Context, addr string) (*link, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	l := &link{c: c, addr: addr, conn: conn,
 		in: bufio.NewReaderSize(conn, bufferBytes), out: bufio.NewWriterSize(conn, bufferBytes)}
-	err = l.handshake()
+	if err = l.handshake(); err == nil && c.cfg.SASL != nil {
+		err = l.login(*c.cfg.SASL)
+	}
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
