@@ -150,7 +150,7 @@ func TestCLI_AsZkCli(t *testing.T) {
 func ask(t *testing.T, args ...string) (string, int) {
 	t.Helper()
 	cmd := exec.Command(quorateBinary, append([]string{"cli", "--timeout", "20s"}, args...)...)
-	cmd.SysProcAttr = cluster.DieWithParent()
+	cmd.SysProcAttr = cluster.DieWithParent(false)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	require.NoError(t, cmd.Start())
