@@ -42,16 +42,27 @@ func newScribe(t *testing.T, addr string) *scribe {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
+	s := scribeOn(t, nc)
+	require.True(t, s.connect())
+	return s
+}
+
+// scribeOn makes a client that has not connected yet.
+func scribeOn(t *testing.T, nc net.Conn) *scribe {
+	t.Helper()
 	t.Cleanup(func() { _ = nc.Close() })
-	require.NoError(t, nc.SetDeadline(time.Now().Add(20*time.Second)))
-	s := &scribe{t: t, nc: nc}
+	require.NoError(t, nc.SetDeadline(time.Now().Add(30*time.Second)))
+	return &scribe{t: t, nc: nc}
+}
+
+// connect asks for a session, and reports whether there was an answer.
+func (s *scribe) connect() bool {
 	connect := make([]byte, 45)
 	binary.BigEndian.PutUint32(connect[12:], 10_000)
 	binary.BigEndian.PutUint32(connect[24:], 16)
 	s.frame(connect)
-	_, err = s.read()
-	require.NoError(t, err)
-	return s
+	_, err := s.read()
+	return err == nil
 }
 
 func (s *scribe) frame(body []byte) {
@@ -98,6 +109,13 @@ func (s *scribe) ask(xid, op int32, body []byte) []byte {
 	s.lines = append(s.lines, fmt.Sprintf("op %d: xid %d, zxid %s, err %d, %s", op, int32(binary.BigEndian.Uint32(reply)), zxid,
 		int32(binary.BigEndian.Uint32(reply[12:])), text))
 	return reply[16:]
+}
+
+// end waits for the end of the connection.
+func (s *scribe) end() {
+	s.t.Helper()
+	_, err := s.read()
+	require.ErrorIs(s.t, err, io.EOF)
 }
 
 func buffer(b []byte) []byte { return append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...) }
@@ -161,8 +179,8 @@ var saslScenes = []struct {
 	}},
 	{"nothing: read", func(s *scribe) { s.ask(1, opExists, append(buffer([]byte("/none")), 0)) }},
 	{"nothing: ping", func(s *scribe) { s.ask(-2, opPing, nil) }},
-	{"nothing: close", func(s *scribe) { s.ask(1, opCloseSession, nil); s.ask(2, opPing, nil) }},
-	{"nothing: unknown", func(s *scribe) { s.ask(1, 999, nil); s.ask(2, opPing, nil) }},
+	{"nothing: close", func(s *scribe) { s.ask(1, opCloseSession, nil); s.end() }},
+	{"nothing: unknown", func(s *scribe) { s.ask(1, 999, nil); s.end() }},
 	{"digest first", func(s *scribe) {
 		s.ask(-4, opAuth, append(append([]byte{0, 0, 0, 0}, buffer([]byte("digest"))...), buffer([]byte("a:b"))...))
 		s.ask(1, opExists, append(buffer([]byte("/none")), 0))

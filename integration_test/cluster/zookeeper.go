@@ -11,7 +11,10 @@ const zooKeeperJar = "/usr/share/java/zookeeper.jar"
 
 // ZooKeeperClassPath is what a java that runs a server needs. The second jar, of
 // Debian's libslf4j-java, lets the servers log to stderr.
-const ZooKeeperClassPath = zooKeeperJar + ":/usr/share/java/slf4j-simple.jar"
+//
+// The others are what netty needs for TLS and the first one's manifest leaves out.
+const ZooKeeperClassPath = zooKeeperJar + ":/usr/share/java/slf4j-simple.jar:/usr/share/java/netty-resolver.jar:" +
+	"/usr/share/java/netty-codec.jar:/usr/share/java/netty-transport-native-unix-common.jar"
 
 // ZooKeeperInstalled returns nil if this machine can run a cluster of kind
 // ZooKeeper, and otherwise what is missing.
