@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -76,6 +77,7 @@ func TestHostileClients_NeverRead(t *testing.T) {
 	const readers = 50
 	for range readers {
 		c := insider(t, s.target.ClientAddr())
+		require.NoError(t, c.nc.(*net.TCPConn).SetReadBuffer(64<<10)) // the kernel shall not read for it
 		require.Equal(t, proto.OK, c.do(proto.OpAddWatch, &proto.AddWatchRequest{Path: "/", Mode: proto.AddWatchPersistentRecursive}))
 	}
 	writer := insider(t, s.target.ClientAddr())
@@ -113,7 +115,7 @@ func TestHostileClients_SlowReadersUnderWriteLoad(t *testing.T) {
 		h, _ := readers[0].reply()
 		require.Equal(t, i+1, h.Xid)
 	}
-	l.Quiet(t, from, witnessPatience)
+	l.Quiet(t, from, witnessPatience())
 	l.Stop()
 	s.outlast(600)
 }

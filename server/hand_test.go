@@ -29,6 +29,8 @@ type hand struct {
 	late  bool     // the quorum does nothing before step
 	queue []func() // of the quorum
 	lost  []func() // what to tell them if the role is lost instead
+
+	applied func(txn []byte) // hears of every transaction, if not nil
 }
 
 var handBorn = time.UnixMilli(1_700_000_000_000)
@@ -102,6 +104,9 @@ func (h *hand) Submit(request []byte, done func(any, error)) {
 		origin := zab.Origin{Server: 1, Tag: uint64(h.zxid)}
 		data := h.s.Prepare(h.zxid, origin, request)
 		h.note("txn %x", data)
+		if h.applied != nil {
+			h.applied(data)
+		}
 		done(h.s.Apply(zab.Txn{Zxid: h.zxid, Origin: origin, Data: data}), nil)
 	}, func() { done(nil, errRoleLost) })
 }
