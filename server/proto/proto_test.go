@@ -347,26 +347,71 @@ func FuzzDecodeRequest(f *testing.F) {
 	})
 }
 
-// FuzzDecodeRecords does the same for the records that are no requests.
+// records are all that are no requests and no transactions.
+var records = []func() proto.Record{
+	func() proto.Record { return &proto.ConnectRequest{} },
+	func() proto.Record { return &proto.ConnectResponse{} },
+	func() proto.Record { return &proto.Request{} },
+	func() proto.Record { return &proto.MultiResponse{} },
+	func() proto.Record { return &proto.WhoAmIReply{} },
+	func() proto.Record { return &proto.ACLReply{} },
+	func() proto.Record { return &proto.RequestHeader{} },
+	func() proto.Record { return &proto.ReplyHeader{} },
+	func() proto.Record { return &proto.WatcherEvent{} },
+	func() proto.Record { return &proto.PathReply{} },
+	func() proto.Record { return &proto.Create2Reply{} },
+	func() proto.Record { return &proto.StatReply{} },
+	func() proto.Record { return &proto.DataReply{} },
+	func() proto.Record { return &proto.StringsReply{} },
+	func() proto.Record { return &proto.Children2Reply{} },
+	func() proto.Record { return &proto.IntReply{} },
+	func() proto.Record { return &proto.SASLReply{} },
+	func() proto.Record { return &proto.ACL{} },
+	func() proto.Record { return &proto.ID{} },
+	func() proto.Record { return &proto.Stat{} },
+}
+
+// FuzzDecodeRecords does the same for the records that are no requests: what they
+// are encoded to again is decoded to the same bytes, and is no longer than what
+// they came from, or by as little as a null is shorter than an empty list.
 func FuzzDecodeRecords(f *testing.F) {
 	f.Add(byte(0), proto.Marshal(&proto.ConnectRequest{HasReadOnly: true}))
-	f.Add(byte(1), proto.Marshal(&proto.ConnectResponse{}))
 	f.Add(byte(2), proto.Marshal(&proto.Request{IDs: []proto.ID{{Scheme: "a", ID: "b"}}}))
-	f.Add(byte(3), proto.Marshal(&proto.MultiResponse{Results: []proto.MultiResult{{Type: proto.OpSetData}}}))
+	f.Add(byte(3), proto.Marshal(&proto.MultiResponse{Results: []proto.MultiResult{{Type: proto.OpSetData},
+		{Type: proto.OpGetData, Data: []byte("x")}, {Type: proto.OpGetChildren, Children: []string{"a"}}, {Type: proto.OpError, Err: -2}}}))
 	f.Add(byte(4), proto.Marshal(&proto.WhoAmIReply{Clients: []proto.ClientInfo{{}}}))
 	f.Add(byte(5), proto.Marshal(&proto.ACLReply{ACL: acls}))
-	make := func(kind byte) proto.Record {
-		return []proto.Record{&proto.ConnectRequest{}, &proto.ConnectResponse{}, &proto.Request{}, &proto.MultiResponse{},
-			&proto.WhoAmIReply{}, &proto.ACLReply{}}[kind%6]
+	f.Add(byte(14), proto.Marshal(&proto.Children2Reply{Children: []string{"a", ""}}))
+	for i, make := range records {
+		f.Add(byte(i), proto.Marshal(make()))
+		f.Add(byte(i), []byte("\xff\xff\xff\xff\x7f\xff\xff\xff\x3b\x9a\xca\x00"))
 	}
 	f.Fuzz(func(t *testing.T, kind byte, data []byte) {
-		rec, again := make(kind), make(kind)
+		make := records[int(kind)%len(records)]
+		rec, again := make(), make()
 		if proto.Unmarshal(data, rec) != nil {
 			return
 		}
-		require.NoError(t, proto.Unmarshal(proto.Marshal(rec), again))
-		if _, nullToEmpty := rec.(*proto.WhoAmIReply); !nullToEmpty {
+		encoded := proto.Marshal(rec)
+		require.NoError(t, proto.Unmarshal(encoded, again))
+		require.Equal(t, encoded, proto.Marshal(again))
+		require.LessOrEqual(t, len(encoded), len(data)+4)
+		switch rec.(type) {
+		case *proto.WhoAmIReply, *proto.StringsReply, *proto.Children2Reply: // null becomes empty
+		default:
 			require.Equal(t, rec, again)
+		}
+	})
+}
+
+// FuzzTxnTime checks that the time of a transaction is found without its record.
+func FuzzTxnTime(f *testing.F) {
+	f.Add(proto.AppendTxn(nil, proto.TxnHeader{Time: 7, Type: proto.OpError}, &proto.ErrorTxn{}))
+	f.Add([]byte{0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		at := proto.TxnTime(data)
+		if h, _, err := proto.DecodeTxn(data); err == nil {
+			require.Equal(t, h.Time, at)
 		}
 	})
 }
