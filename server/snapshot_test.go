@@ -89,3 +89,25 @@ func FuzzFrames(f *testing.F) {
 		}
 	})
 }
+
+// A snapshot of ZooKeeper 3.5.3 has times to live in another format.
+func TestRestore_Emulates353WhereThatIsConfigured(t *testing.T) {
+	h := newHand(Config{ExtendedTypes: true})
+	w := h.join(t)
+	w.do(proto.OpCreateTTL, ttlOf("/n", 5000))
+	require.Equal(t, proto.OK, w.reply(t, nil).Err)
+	var now bytes.Buffer
+	snap, err := h.s.Snapshot()
+	require.NoError(t, err)
+	_, err = snap.WriteTo(&now)
+	require.NoError(t, err)
+	old := bytes.Replace(now.Bytes(), []byte{0xff, 0, 0, 0, 0, 0, 0x13, 0x88}, []byte{0x80, 0, 0, 0, 0, 0, 0x13, 0x88}, 1)
+	require.NotEqual(t, now.Bytes(), old)
+	for emulate, want := range map[bool]int64{true: 5000, false: 0} {
+		s := New(Config{Emulate353TTLNodes: emulate})
+		require.NoError(t, s.Restore(bytes.NewReader(old)))
+		n, ok := s.tree.Node("/n")
+		require.True(t, ok)
+		assert.Equal(t, want, n.TTLMillis())
+	}
+}

@@ -149,6 +149,20 @@ func (r *request) checkQuota(path string, count, bytes int) proto.ErrCode {
 	return code
 }
 
+// countsMax is how many nodes of quotas a multi may create. Each can make every
+// server count a subtree, while everything else waits.
+const countsMax = 32
+
+// mayCount reports whether the request may create the node at path, if that is of
+// a quota.
+func (r *request) mayCount(path string) bool {
+	if _, _, ok := quotaNode(path); !ok {
+		return true
+	}
+	r.counts++
+	return r.counts <= countsMax
+}
+
 // exceeds tells of an amount that is beyond its limit, and reports whether the
 // limit is a hard one.
 func (r *request) exceeds(subtree, what string, amount, soft, hard int64) bool {

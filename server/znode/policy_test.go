@@ -1,6 +1,8 @@
 package znode
 
 import (
+	"fmt"
+	"math/rand"
 	"net/netip"
 	"strings"
 	"testing"
@@ -125,4 +127,33 @@ func TestIPID_IsJavas(t *testing.T) {
 		assert.Equal(t, proto.ID{Scheme: "ip", ID: want}, id)
 		assert.True(t, new(Policy).Check(aclOf("1:ip:"+id.ID), 1, []proto.ID{id}))
 	}
+}
+
+// Against the bits, one by one.
+func TestIPPrefix_AgainstBits(t *testing.T) {
+	rng := rand.New(rand.NewSource(7))
+	address := func() netip.Addr {
+		bytes := make([]byte, pick(generator{rng}, 4, 4, 16))
+		for i := range bytes {
+			bytes[i] = pick[byte](generator{rng}, 0, 1, 128, 255)
+		}
+		addr, _ := netip.AddrFromSlice(bytes)
+		return addr
+	}
+	inside := 0
+	for range 20_000 {
+		is, of := address(), address()
+		bits := rng.Intn(of.BitLen() + 1)
+		a, b := is.AsSlice(), of.AsSlice()
+		want := len(a) == len(b)
+		for i := 0; want && i < bits; i++ {
+			want = a[i/8]>>(7-i%8)&1 == b[i/8]>>(7-i%8)&1
+		}
+		if want {
+			inside++
+		}
+		list := []proto.ACL{{Perms: 1, ID: proto.ID{Scheme: "ip", ID: fmt.Sprintf("%s/%d", of, bits)}}}
+		require.Equal(t, want, new(Policy).Check(list, 1, []proto.ID{IPID(is)}), "%s in %s/%d", is, of, bits)
+	}
+	require.Greater(t, inside, 1000)
 }

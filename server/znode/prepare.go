@@ -104,7 +104,7 @@ func (p *Preparer) Prepare(zxid ensemble.Zxid, nowMillis int64, origin ensemble.
 	case err != nil:
 		code = proto.ErrMarshalling
 	default:
-		r := request{p, req.Session, req.Local, origin, req.IDs, nowMillis}
+		r := request{p, req.Session, req.Local, origin, req.IDs, nowMillis, 0}
 		h.Type, rec, code = r.prepare(req.Op, rec)
 	}
 	if code != proto.OK {
@@ -121,6 +121,7 @@ type request struct {
 	origin  ensemble.ServerID
 	ids     []proto.ID
 	now     int64 // ms since 1970
+	counts  int   // of subtrees that it makes every server count
 }
 
 // prepare dispatches what may stand at top level. The type and record count

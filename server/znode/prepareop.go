@@ -51,6 +51,9 @@ func (r *request) create(op proto.OpCode, req *proto.CreateRequest, ttlMillis in
 	if code := r.checkQuota(path, 1, len(req.Data)); code != proto.OK {
 		return op, nil, code
 	}
+	if !r.mayCount(path) {
+		return op, nil, proto.ErrBadArguments
+	}
 	parent.ccount++
 	parent.children++
 	owner, rec := r.createTxn(op, path, req, acl, parent.ccount, ttlMillis)

@@ -224,13 +224,40 @@ func (t *Tree) dataSet(path string, grown int) {
 	}
 }
 
-// recountAll does so for all quotas in force: behind a restore.
+// recountAll does so for all quotas in force, behind a restore, and looks at no
+// node twice.
 func (t *Tree) recountAll() {
+	if t.quotas.size == 0 {
+		return
+	}
+	t.quotas.each(func(_ string, q *quota) { q.usage = usage{} })
+	measureAll(t.root, &t.quotas.root, false)
 	t.quotas.each(func(subtree string, q *quota) {
 		if q.inForce() {
-			t.recount(subtree, q)
+			t.writeStats(subtree, q.usage)
 		}
 	})
+}
+
+// measureAll counts the subtrees with a quota at n, whose place in the trie is
+// step, nil for none, and below. It returns the usage of n if that is wanted.
+func measureAll(n *node, step *quotaStep, wanted bool) usage {
+	switch {
+	case step == nil && wanted:
+		return measure(n)
+	case step == nil:
+		return usage{}
+	}
+	wanted = wanted || step.quota.inForce()
+	u := usage{1, int64(len(n.data))}
+	n.children.each(func(name string, child *node) {
+		m := measureAll(child, step.below[name], wanted)
+		u = u.plus(m.count, m.bytes)
+	})
+	if step.quota.inForce() {
+		step.quota.usage = u
+	}
+	return u
 }
 
 // each visits all quotas, in no order.

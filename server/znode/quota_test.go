@@ -235,6 +235,21 @@ func TestQuota_OutstandingQuotaIsInForce(t *testing.T) {
 	assert.Len(t, mustNode(w, "/t").Children(), 4)
 }
 
+// Each new quota makes every server count what there is.
+func TestQuota_AMultiCannotHaveThemCountedWithoutEnd(t *testing.T) {
+	w := newWorld(t)
+	w.must("/t", QuotaPath+"/t", limitsPath("/t"))
+	m := &proto.MultiRequest{}
+	for range countsMax {
+		m.Ops = append(m.Ops, proto.MultiOp{Op: proto.OpCreate, Request: mkCreate(statsPath("/t"), 0)},
+			proto.MultiOp{Op: proto.OpDelete, Request: mkDelete(statsPath("/t"), -1)})
+	}
+	assert.Equal(t, proto.OK, w.do(alice, proto.OpMulti, m).Multi[2*countsMax-1].Err)
+	m.Ops = append(m.Ops, m.Ops[0])
+	assert.Equal(t, proto.ErrBadArguments, w.do(alice, proto.OpMulti, m).Multi[2*countsMax].Err)
+	w.must(statsPath("/t"))
+}
+
 // As in ZooKeeper, quota comes behind permissions and before the version.
 func TestQuota_ItsPlaceAmongTheChecks(t *testing.T) {
 	w := newWorld(t)
