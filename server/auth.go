@@ -91,11 +91,17 @@ const schemeEnsemble = "ensemble"
 // left without an answer: that one would be the end of the session, and another
 // server may be the right one.
 func (c *Conn) ensemble(in incoming, h proto.RequestHeader, name string) {
-	names := c.s.cfg.EnsembleNames
+	names, m := c.s.cfg.EnsembleNames, c.s.metrics
 	if name == "" || names == nil || slices.Contains(names, name) {
+		if name == "" || names == nil {
+			m.EnsembleAuthSkip.Inc()
+		} else {
+			m.EnsembleAuthSuccess.Inc()
+		}
 		c.answer(in, proto.ReplyHeader{Xid: h.Xid}, 0, nil)
 		return
 	}
+	m.EnsembleAuthFail.Inc()
 	c.s.complain(slog.LevelWarn, "closing a connection that was meant for another ensemble; see ensembleAuthName", "remote", c.remote, "wants", name, "is", names)
 	c.drop(in, 0)
 	c.finish("another ensemble was wanted")

@@ -32,6 +32,15 @@ func (s *Server) Mode() string { return s.mode() }
 // Quorum returns the replication below the server; nil before Attach.
 func (s *Server) Quorum() Quorum { return s.quorum }
 
+// ShownID returns the server's id as conf tells it: a server alone has 0, whatever
+// its number, as in ZooKeeper.
+func (s *Server) ShownID() ensemble.ServerID {
+	if len(s.quorum.View().Members()) <= 1 {
+		return 0
+	}
+	return s.cfg.Self
+}
+
 // DirBytes returns the size of the files of DataDir and of LogDir (Setup).
 func (s *Server) DirBytes() (data, log int64) {
 	return dirBytes(s.cfg.Setup.DataDir), dirBytes(s.cfg.Setup.LogDir)
@@ -118,6 +127,7 @@ type Report struct {
 	Nodes                                         int
 	Uptime                                        time.Duration
 	AuthFailed                                    int64
+	PlainRemote, PlainLocal                       int64 // connections without TLS, of other machines and of this one
 	LastReplyBytes, LowReplyBytes, HighReplyBytes int64 // -1 before the first
 	// ProposalBytes are a leader's; nil on others.
 	ProposalBytes *struct{ Last, Min, Max int }
@@ -131,6 +141,7 @@ func (s *Server) Report() Report {
 		Uptime: s.now() - s.started, AuthFailed: s.stats.authFailed.Load(),
 		LastReplyBytes: s.stats.lastReply.Load(), LowReplyBytes: s.stats.lowReply.Load(), HighReplyBytes: s.stats.highReply.Load(),
 	}
+	r.PlainRemote, r.PlainLocal = s.handshakes.plainRemote.Load(), s.handshakes.plainLocal.Load()
 	r.LatencyLow, r.LatencyAvg, r.LatencyHigh = s.latency()
 	s.mu.Lock()
 	r.Connections = len(s.conns)

@@ -111,7 +111,7 @@ func (s *Server) wordConf() string {
 	put("minSessionTimeout", c.MinSessionTimeout.Milliseconds())
 	put("maxSessionTimeout", c.MaxSessionTimeout.Milliseconds())
 	put("clientPortListenBacklog", -1) // the system's
-	put("serverId", c.Self)
+	put("serverId", s.ShownID())
 	if v := s.quorum.View(); len(v.Members()) > 1 {
 		peerType := 1
 		if v.IsVoter(c.Self) {

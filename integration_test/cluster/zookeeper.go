@@ -12,9 +12,11 @@ const zooKeeperJar = "/usr/share/java/zookeeper.jar"
 // ZooKeeperClassPath is what a java that runs a server needs. The second jar, of
 // Debian's libslf4j-java, lets the servers log to stderr.
 //
-// The others are what netty needs for TLS and the first one's manifest leaves out.
+// The others are what the first one's manifest leaves out: for netty, which TLS
+// needs, and for jetty, which the admin server does.
 const ZooKeeperClassPath = zooKeeperJar + ":/usr/share/java/slf4j-simple.jar:/usr/share/java/netty-resolver.jar:" +
-	"/usr/share/java/netty-codec.jar:/usr/share/java/netty-transport-native-unix-common.jar"
+	"/usr/share/java/netty-codec.jar:/usr/share/java/netty-transport-native-unix-common.jar:" +
+	"/usr/share/java/servlet-api.jar:/usr/share/java/jetty9-util-ajax.jar"
 
 // ZooKeeperInstalled returns nil if this machine can run a cluster of kind
 // ZooKeeper, and otherwise what is missing.

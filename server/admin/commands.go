@@ -97,7 +97,7 @@ func (a *Admin) configuration() object {
 		{"max_client_cnxns", max(c.MaxClientCnxns, 0)},
 		{"min_session_timeout", c.MinSessionTimeout.Milliseconds()},
 		{"max_session_timeout", c.MaxSessionTimeout.Milliseconds()},
-		{"server_id", int64(c.Self)},
+		{"server_id", int64(a.s.ShownID())},
 		{"client_port_listen_backlog", -1},
 	}
 }

@@ -59,8 +59,8 @@ func (a *Admin) serverStats() object {
 			{"num_alive_client_connections", r.Connections},
 			{"uptime", r.Uptime.Milliseconds()},
 			{"auth_failed_count", r.AuthFailed},
-			{"non_mtlsremote_conn_count", 0},
-			{"non_mtlslocal_conn_count", 0},
+			{"non_mtlsremote_conn_count", r.PlainRemote},
+			{"non_mtlslocal_conn_count", r.PlainLocal},
 		}},
 		{"client_response", replyBytes(r)},
 	}

@@ -28,6 +28,9 @@ type Clients struct {
 	WatchBytes            *Counter // watch_bytes
 	LargeRejected         *Counter // large_requests_rejected
 	TokenDeficit          *Summary // connection_token_deficit
+	EnsembleAuthSuccess   *Counter // ensemble_auth_success
+	EnsembleAuthFail      *Counter // ensemble_auth_fail
+	EnsembleAuthSkip      *Counter // ensemble_auth_skip
 	AuditDropped          *Counter // audit_dropped_count, which is ours
 	HandshakesFailed      *Counter // unsuccessful_handshake: of TLS
 	HandshakesExceeded    *Counter // tls_handshake_exceeded
@@ -112,6 +115,9 @@ func (t *Table) clients() {
 	t.WatchBytes = t.counter("watch_bytes", "Bytes of watch events.")
 	t.LargeRejected = t.counter("large_requests_rejected", "Requests refused because large ones were too many bytes together.")
 	t.TokenDeficit = t.summary(Basic, numbers, "connection_token_deficit", "Tokens missing in the connection throttle when a client asks for a session.")
+	t.EnsembleAuthSuccess = t.counter("ensemble_auth_success", "Clients that named this ensemble.")
+	t.EnsembleAuthFail = t.counter("ensemble_auth_fail", "Clients turned away that named another ensemble.")
+	t.EnsembleAuthSkip = t.counter("ensemble_auth_skip", "Clients that named no ensemble.")
 	t.AuditDropped = t.counter("audit_dropped_count", "Events that the audit log has lost.")
 	t.HandshakesFailed = t.counter("unsuccessful_handshake", "TLS handshakes that failed.")
 	t.HandshakesExceeded = t.counter("tls_handshake_exceeded", "TLS handshakes refused because too many were under way.")
