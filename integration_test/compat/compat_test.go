@@ -13,6 +13,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func TestKnown_IsStaleWhenItPasses(t *testing.T) {
+	r := Results{}
+	name := "TestIntegration_Reconfig"
+	require.Contains(t, known["go-zookeeper"], name)
+	r.put("go-zookeeper", Ours, RunInfo{}, map[string]Verdict{name: {Outcome: Fail}})
+	assert.Empty(t, r.staleKnown())
+	r.put("go-zookeeper", Ours, RunInfo{}, map[string]Verdict{name: {Outcome: Pass}})
+	assert.Equal(t, []string{"go-zookeeper " + name}, r.staleKnown())
+}
+
 func TestResults_PutReplacesOneRunAndForgetsOldTests(t *testing.T) {
 	r := Results{}
 	r.put("s", Real, RunInfo{}, map[string]Verdict{"a": {Outcome: Pass}, "b": {Outcome: Pass}, "old": {Outcome: Pass}})
@@ -130,6 +140,23 @@ func TestSupervise_StartsAgainWhatItKills(t *testing.T) {
 	select {
 	case code := <-ended:
 		assert.Equal(t, 7, code)
+	case <-time.After(30 * time.Second):
+		t.Fatal("it has not ended")
+	}
+}
+
+// Nobody else ends a server whose test was killed together with all else.
+func TestSupervise_EndsWithWhoStartedIt(t *testing.T) {
+	ours, theirs := net.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := supervise(ours, []string{"/bin/sleep", "60"})
+		ended <- err
+	}()
+	require.NoError(t, theirs.Close())
+	select {
+	case err := <-ended:
+		assert.Error(t, err)
 	case <-time.After(30 * time.Second):
 		t.Fatal("it has not ended")
 	}

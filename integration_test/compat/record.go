@@ -28,7 +28,7 @@ func (r *recorder) end(name string, outcome Outcome, reason string) {
 	v := r.verdicts[name]
 	v.Outcome, v.Reason = outcome, oneLine(reason)
 	v.Tries++
-	v.Seconds = float64(time.Since(r.started).Milliseconds()) / 1000
+	v.Seconds = float64(time.Since(r.started).Milliseconds()/100) / 10
 	v.Kills += int(r.stage.kills.Load() - r.kills)
 	r.verdicts[name] = v
 	fmt.Fprintf(r.out, "%s %-4s %6.1f s  %s", r.prefix, outcome, v.Seconds, name)

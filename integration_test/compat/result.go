@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 )
@@ -43,9 +46,9 @@ const (
 type Verdict struct {
 	Outcome Outcome `json:"outcome"`
 	// Tries is how often it was run: a test that fails is run again.
-	Tries int `json:"tries"`
+	Tries int `json:"tries,omitempty"`
 	// Seconds is how long its last try took.
-	Seconds float64 `json:"seconds"`
+	Seconds float64 `json:"seconds,omitempty"`
 	// Kills counts the leaders that were killed while it ran, over all tries.
 	Kills int `json:"kills,omitempty"`
 	// Reason is what its last try, or its skip, said; one line.
@@ -77,12 +80,7 @@ type Results map[string]*SuiteResult
 
 // names lists the tests of a suite in alphabetical order.
 func (s *SuiteResult) names() []string {
-	var names []string
-	for name := range s.Tests {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(s.Tests))
 }
 
 // put replaces one run of a suite, and forgets tests that no run knows any more.
@@ -116,6 +114,9 @@ type regression struct {
 	Verdict     Verdict
 }
 
+// Known says why it is known, if it is.
+func (b regression) Known() string { return known[b.Suite][b.Test] }
+
 // regressions compares each run of ours with the same one of ZooKeeper's.
 func (r Results) regressions() []regression {
 	var out []regression
@@ -148,11 +149,44 @@ func loadResults(path string) (Results, error) {
 	return r, json.Unmarshal(data, &r)
 }
 
-// save writes the file of results.
+// save writes the file of results, a line for each run and each test, so that a
+// difference can be read.
 func (r Results) save(path string) error {
-	data, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return err
+	var b bytes.Buffer
+	b.WriteString("{")
+	for i, suite := range slices.Sorted(maps.Keys(r)) {
+		if i > 0 {
+			b.WriteString(",")
+		}
+		fmt.Fprintf(&b, "\n%q: {\"runs\": {", suite)
+		if err := writeLines(&b, r[suite].Runs); err != nil {
+			return err
+		}
+		b.WriteString("},\n\"tests\": {")
+		if err := writeLines(&b, r[suite].Tests); err != nil {
+			return err
+		}
+		b.WriteString("}}")
 	}
-	return os.WriteFile(path, append(data, '\n'), 0o644)
+	b.WriteString("\n}\n")
+	return os.WriteFile(path, b.Bytes(), 0o644)
+}
+
+// writeLines writes the members of an object, a line for each.
+func writeLines[K ~string, V any](b *bytes.Buffer, members map[K]V) error {
+	for i, key := range slices.Sorted(maps.Keys(members)) {
+		name, err := json.Marshal(key)
+		if err != nil {
+			return err
+		}
+		value, err := json.Marshal(members[key])
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			b.WriteString(",")
+		}
+		fmt.Fprintf(b, "\n%s: %s", name, value)
+	}
+	return nil
 }

@@ -75,13 +75,15 @@ func runShim(args []string) (int, error) {
 	return supervise(conn, command)
 }
 
-// supervise runs the server until it ends by itself or by a signal.
+// supervise runs the server until it ends by itself or by a signal, or until
+// whoever started all this has gone.
 func supervise(conn net.Conn, command []string) (int, error) {
-	kills := make(chan struct{})
+	kills, gone := make(chan struct{}), make(chan struct{})
 	go func() {
 		for r := bufio.NewScanner(conn); r.Scan(); {
 			kills <- struct{}{}
 		}
+		close(gone)
 	}()
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
@@ -107,6 +109,10 @@ func supervise(conn net.Conn, command []string) (int, error) {
 			case <-kills:
 				killed = true
 				_ = cmd.Process.Kill()
+			case <-gone:
+				_ = cmd.Process.Kill()
+				<-done
+				return 1, errors.New("the program that compares has gone")
 			}
 		}
 		if !killed {
