@@ -92,19 +92,19 @@ const schemeEnsemble = "ensemble"
 // server may be the right one.
 func (c *Conn) ensemble(in incoming, h proto.RequestHeader, name string) {
 	names, m := c.s.cfg.EnsembleNames, c.s.metrics
-	if name == "" || names == nil || slices.Contains(names, name) {
-		if name == "" || names == nil {
-			m.EnsembleAuthSkip.Inc()
-		} else {
-			m.EnsembleAuthSuccess.Inc()
-		}
-		c.answer(in, proto.ReplyHeader{Xid: h.Xid}, 0, nil)
+	switch {
+	case name == "" || names == nil:
+		m.EnsembleAuthSkip.Inc()
+	case slices.Contains(names, name):
+		m.EnsembleAuthSuccess.Inc()
+	default:
+		m.EnsembleAuthFail.Inc()
+		c.s.complain(slog.LevelWarn, "closing a connection that was meant for another ensemble; see ensembleAuthName", "remote", c.remote, "wants", name, "is", names)
+		c.drop(in, 0)
+		c.finish("another ensemble was wanted")
 		return
 	}
-	m.EnsembleAuthFail.Inc()
-	c.s.complain(slog.LevelWarn, "closing a connection that was meant for another ensemble; see ensembleAuthName", "remote", c.remote, "wants", name, "is", names)
-	c.drop(in, 0)
-	c.finish("another ensemble was wanted")
+	c.answer(in, proto.ReplyHeader{Xid: h.Xid}, 0, nil)
 }
 
 // sasl takes the next token of an exchange. Like auth it answers in its turn.

@@ -206,6 +206,8 @@ func TestAuth_EnsembleNames(t *testing.T) {
 		assert.Len(t, whoAmI(c), 1, "it is no identity")
 	}
 	ask(named, "other").mustBeClosed()
+	m := named.members[0].s.metrics
+	assert.Equal(t, []int64{2, 1, 1}, []int64{m.EnsembleAuthSuccess.Value(), m.EnsembleAuthFail.Value(), m.EnsembleAuthSkip.Value()})
 	assert.Equal(t, proto.OK, ask(newEnsemble(t, 1, Config{EnsembleAuth: true}), "any").expect(proto.XidAuth, nil).Err)
 	c := ask(newEnsemble(t, 1, Config{}), "orders")
 	assert.Equal(t, proto.ErrAuthFailed, c.expect(proto.XidAuth, nil).Err, "the scheme does not exist")

@@ -137,14 +137,14 @@ func TestSecure_APlainClientIsClosed(t *testing.T) {
 
 func TestSecure_OnePortForBoth(t *testing.T) {
 	p := newSecurePort(t, Config{Policy: Policy{X509: true}}, certs.Need, true)
-	alice, nc := p.open(p.issue("alice"))
+	alice, _ := p.open(p.issue("alice"))
 	plain := open(t, p.addr)
 	plain.create(1, "/plain", "x", 0)
 	alice.mustDo(1, proto.OpGetData, read("/plain", false), &proto.DataReply{})
 	assert.Len(t, whoAmI(alice), 2)
 	assert.Len(t, whoAmI(plain), 1)
 	assert.Equal(t, "imok", askWord(t, dialRaw(t, p.addr).nc, "ruok"))
-	_, nc = p.dial(p.issue("bob"))
+	_, nc := p.dial(p.issue("bob"))
 	assert.Equal(t, "imok", askWord(t, nc, "ruok"))
 	stats := p.s().ConnReports()
 	assert.True(t, stats[0].Secure)

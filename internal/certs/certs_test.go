@@ -283,6 +283,19 @@ func TestCerts_ClientHostIsVerified(t *testing.T) {
 	assert.ErrorContains(t, err, "127.0.0.1")
 }
 
+func TestCerts_SaysHowLongACertificateIsGood(t *testing.T) {
+	for want, until := range map[string]time.Duration{
+		"level=INFO msg=\"this server's certificate\"":                15 * 24 * time.Hour,
+		"level=WARN msg=\"this server's certificate ends soon":        13 * 24 * time.Hour,
+		"level=WARN msg=\"this server's certificate is not valid now": -time.Minute,
+	} {
+		y := newYard(t)
+		y.server = y.ca.IssueAs(t, &x509.Certificate{Subject: pkix.Name{CommonName: "server"}, NotBefore: y.now.Add(-time.Hour), NotAfter: y.now.Add(until)})
+		y.open(y.config())
+		assert.Contains(t, y.log.String(), want)
+	}
+}
+
 func TestCerts_ReloadsWhatHasChanged(t *testing.T) {
 	y := newYard(t)
 	s := y.open(y.config())

@@ -46,6 +46,7 @@ func Open(cfg Config) (*Source, error) {
 	}
 	s.seen, s.looked = files.sum(), s.cfg.Now()
 	s.current.Store(made)
+	s.tell(made)
 	return s, nil
 }
 
@@ -104,6 +105,7 @@ func (s *Source) replace(files files) {
 	}
 	s.current.Store(made)
 	s.cfg.Logger.Info("certificates reloaded", "keyStore", s.cfg.Keys.Location, "trustStore", s.cfg.Trust.Location)
+	s.tell(made)
 }
 
 // file is what a file was found to hold, or why it could not be read.
@@ -187,11 +189,24 @@ func (s *Source) make(files files) (*tls.Config, error) {
 			c.ClientCAs.AddCert(cert)
 		}
 	}
+	return c, nil
+}
+
+// expiresSoon is how long before the end of a certificate its reading warns of it.
+const expiresSoon = 14 * 24 * time.Hour
+
+// tell logs what certificates are in force from now on.
+func (s *Source) tell(c *tls.Config) {
+	now := s.cfg.Now()
 	for _, pair := range c.Certificates {
-		if now := s.cfg.Now(); now.After(pair.Leaf.NotAfter) || now.Before(pair.Leaf.NotBefore) {
-			s.cfg.Logger.Warn("this server's certificate is not valid now; clients will refuse it",
-				"file", s.cfg.Keys.Location, "notBefore", pair.Leaf.NotBefore, "notAfter", pair.Leaf.NotAfter)
+		about := []any{"file", s.cfg.Keys.Location, "subject", pair.Leaf.Subject, "notBefore", pair.Leaf.NotBefore, "notAfter", pair.Leaf.NotAfter}
+		switch {
+		case now.After(pair.Leaf.NotAfter) || now.Before(pair.Leaf.NotBefore):
+			s.cfg.Logger.Warn("this server's certificate is not valid now; clients will refuse it", about...)
+		case now.After(pair.Leaf.NotAfter.Add(-expiresSoon)):
+			s.cfg.Logger.Warn("this server's certificate ends soon; put a new one in its place", about...)
+		default:
+			s.cfg.Logger.Info("this server's certificate", about...)
 		}
 	}
-	return c, nil
 }
