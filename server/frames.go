@@ -4,7 +4,7 @@ import "encoding/binary"
 
 // Sizes of the chunks in which a stream is taken in, in bytes.
 const (
-	chunkBytesMin = 512
+	chunkBytesMin = 128 // holds a ConnectRequest, or ten pings
 	chunkBytesMax = 64 << 10
 )
 
@@ -42,6 +42,14 @@ func (f *frames) took(n int) {
 // drop forgets what has not been cut. Its place is not used again: in the same
 // chunk may lie frames that a worker is at.
 func (f *frames) drop() { f.r, f.need = f.w, lengthBytes }
+
+// rest lets the chunk go, if all that has come is cut: a client that was busy and
+// only pings now needs a small one.
+func (f *frames) rest() {
+	if f.r == f.w {
+		f.chunk, f.r, f.w, f.size, f.need = nil, 0, 0, 0, lengthBytes
+	}
+}
 
 // renew moves what has not been cut into a new chunk. A long frame's chunk grows
 // with what has come of it, not with what it claims.

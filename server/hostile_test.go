@@ -167,3 +167,30 @@ func TestHostile_SetWatchesInManyTurns(t *testing.T) {
 	assert.Zero(t, h.s.inflight.Load())
 	assert.Zero(t, h.s.census().watches)
 }
+
+// Ten thousand clients that were busy once and only ping now do not keep the memory
+// that they needed then.
+func TestHostile_QuietClientsNeedLittle(t *testing.T) {
+	h := newHand(Config{})
+	w := h.join(t)
+	for i := range int32(1000) {
+		w.send(request(1+i, proto.OpExists, read("/", false)))
+		h.settle()
+	}
+	require.Greater(t, len(w.c.in.chunk), 10*chunkBytesMin)
+	ping := request(proto.XidPing, proto.OpPing, &proto.Empty{})
+	h.clock += quietAfter
+	w.send(ping[:5])
+	h.settle()
+	w.send(ping[5:])
+	h.settle()
+	require.Greater(t, len(w.c.in.chunk), 10*chunkBytesMin, "half a request stays where it is")
+	h.clock += quietAfter
+	w.send(ping)
+	h.settle()
+	assert.LessOrEqual(t, len(w.c.in.chunk), chunkBytesMin)
+	w.got = nil
+	w.send(ping)
+	h.settle()
+	assert.Equal(t, proto.XidPing, w.reply(t, nil).Xid)
+}

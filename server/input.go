@@ -10,6 +10,9 @@ import (
 
 var errFrameLength = errors.New("frame length")
 
+// quietAfter is for how long nothing must have come for a client to count as quiet.
+const quietAfter = time.Second
+
 // Receive takes in bytes from the client, however the stream has been cut into
 // pieces, and returns how many; p stays the caller's. It takes fewer than all
 // while the connection, or the whole server, has too many requests in work: the
@@ -27,6 +30,7 @@ func (c *Conn) Receive(p []byte) (n int) {
 // received takes in n bytes that have been put into c.in.space.
 func (c *Conn) received(n int) {
 	now := c.s.now()
+	quiet := now-time.Duration(c.heard.Load()) >= quietAfter
 	c.in.took(n)
 	if !c.hears(now) {
 		c.in.drop()
@@ -50,6 +54,9 @@ func (c *Conn) received(n int) {
 	err := c.take(now)
 	if !c.part && c.in.w > c.in.r {
 		c.part, c.partAt = true, now
+	}
+	if quiet {
+		c.in.rest()
 	}
 	c.ready()
 	if err != nil {
