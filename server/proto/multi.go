@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/quorate/quorate/internal/jute"
@@ -50,8 +51,10 @@ func (r *MultiRequest) Encode(e *jute.Encoder) {
 }
 
 // Decode reads the record. It fails on an op that may not be in a multi of this
-// kind, on a TTL flag in a create that has no TTL, and on a null ACL vector
-// (spec client-protocol 1.7).
+// kind, on a flag that no create or none without a time to live can have, and on
+// a null ACL vector (spec client-protocol 1.7). In a multi the flags say which
+// create it is: with the container's it is a createContainer, and a createTTL
+// whose flags know no time to live is a create.
 func (r *MultiRequest) Decode(d *jute.Decoder) {
 	r.Ops = nil
 	for d.Err() == nil {
@@ -65,23 +68,35 @@ func (r *MultiRequest) Decode(d *jute.Decoder) {
 		}
 		req := NewRequest(op)
 		req.Decode(d)
-		d.Fail(checkMultiCreate(len(r.Ops)+1, req))
-		r.Ops = append(r.Ops, MultiOp{op, req})
+		made, err := multiCreate(MultiOp{op, req})
+		if err != nil {
+			d.Fail(fmt.Errorf("operation %d: %w", len(r.Ops)+1, err))
+		}
+		r.Ops = append(r.Ops, made)
 	}
 }
 
-func checkMultiCreate(number int, req Record) error {
-	create, isCreate := req.(*CreateRequest)
-	if isCreate && (create.Flags == FlagTTL || create.Flags == FlagTTLSequential) {
-		return fmt.Errorf("operation %d: TTL flag %d in a create without TTL", number, create.Flags)
+// multiCreate makes of a create what it is in a multi; other operations stay.
+func multiCreate(op MultiOp) (MultiOp, error) {
+	switch req := op.Request.(type) {
+	case *CreateTTLRequest:
+		if req.Flags != FlagTTL && req.Flags != FlagTTLSequential {
+			op = MultiOp{OpCreate, &req.CreateRequest}
+		}
+		if req.Flags == FlagContainer {
+			op.Op = OpCreateContainer
+		}
+	case *CreateRequest:
+		switch {
+		case req.Flags < FlagPersistent || req.Flags > FlagContainer:
+			return op, fmt.Errorf("flags %d in a create without a time to live", req.Flags)
+		case req.ACL == nil:
+			return op, errors.New("null ACL")
+		case req.Flags == FlagContainer:
+			op.Op = OpCreateContainer
+		}
 	}
-	if ttl, ok := req.(*CreateTTLRequest); ok {
-		create, isCreate = &ttl.CreateRequest, true
-	}
-	if isCreate && create.ACL == nil {
-		return fmt.Errorf("operation %d: null ACL", number)
-	}
-	return nil
+	return op, nil
 }
 
 // MultiResult is the outcome of one operation of a multi or multiRead. Type

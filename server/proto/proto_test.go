@@ -72,6 +72,7 @@ func TestTxn_SetDataLayout(t *testing.T) {
 
 func TestRequests_RoundTrip(t *testing.T) {
 	create := proto.CreateRequest{Path: "/a", Data: []byte{}, ACL: acls, Flags: 3}
+	ttl := proto.CreateRequest{Path: "/a", Data: []byte{}, ACL: acls, Flags: proto.FlagTTL}
 	for op, want := range map[proto.OpCode]proto.Record{
 		proto.OpPing:                 &proto.Empty{},
 		proto.OpWhoAmI:               &proto.Empty{},
@@ -104,7 +105,7 @@ func TestRequests_RoundTrip(t *testing.T) {
 			Persistent: []string{"/p"}, PersistentRecursive: []string{"/r"}},
 		proto.OpMulti: &proto.MultiRequest{Ops: []proto.MultiOp{
 			{Op: proto.OpCreate, Request: &create},
-			{Op: proto.OpCreateTTL, Request: &proto.CreateTTLRequest{CreateRequest: create, TTLMillis: 1}},
+			{Op: proto.OpCreateTTL, Request: &proto.CreateTTLRequest{CreateRequest: ttl, TTLMillis: 1}},
 			{Op: proto.OpDelete, Request: &proto.PathVersionRequest{Path: "/d", Version: 1}},
 			{Op: proto.OpSetData, Request: &proto.SetDataRequest{Path: "/s"}},
 			{Op: proto.OpCheck, Request: &proto.PathVersionRequest{Path: "/c"}}}},
@@ -163,21 +164,39 @@ func TestMultiRequest_Refuses(t *testing.T) {
 		op   proto.OpCode
 		body []byte
 	}{
-		"read in a multi":       {proto.OpMulti, op(proto.OpGetData, &proto.PathWatchRequest{Path: "/a"})},
-		"write in a multiRead":  {proto.OpMultiRead, op(proto.OpDelete, &proto.PathVersionRequest{Path: "/a"})},
-		"setACL":                {proto.OpMulti, op(proto.OpSetACL, &proto.SetACLRequest{Path: "/a", ACL: acls})},
-		"deleteContainer":       {proto.OpMulti, op(proto.OpDeleteContainer, &proto.PathRequest{Path: "/a"})},
-		"multi in a multi":      {proto.OpMulti, op(proto.OpMulti, &proto.MultiRequest{})},
-		"unknown op":            {proto.OpMulti, op(77, &proto.Empty{})},
-		"TTL flag without TTL":  {proto.OpMulti, op(proto.OpCreate, create(5, acls))},
-		"null ACL":              {proto.OpMulti, op(proto.OpCreate2, create(0, nil))},
-		"null ACL in createTTL": {proto.OpMulti, op(proto.OpCreateTTL, &proto.CreateTTLRequest{CreateRequest: *create(5, nil)})},
-		"no trailer":            {proto.OpMulti, nil},
+		"read in a multi":      {proto.OpMulti, op(proto.OpGetData, &proto.PathWatchRequest{Path: "/a"})},
+		"write in a multiRead": {proto.OpMultiRead, op(proto.OpDelete, &proto.PathVersionRequest{Path: "/a"})},
+		"setACL":               {proto.OpMulti, op(proto.OpSetACL, &proto.SetACLRequest{Path: "/a", ACL: acls})},
+		"deleteContainer":      {proto.OpMulti, op(proto.OpDeleteContainer, &proto.PathRequest{Path: "/a"})},
+		"multi in a multi":     {proto.OpMulti, op(proto.OpMulti, &proto.MultiRequest{})},
+		"unknown op":           {proto.OpMulti, op(77, &proto.Empty{})},
+		"TTL flag without TTL": {proto.OpMulti, op(proto.OpCreate, create(5, acls))},
+		"null ACL":             {proto.OpMulti, op(proto.OpCreate2, create(0, nil))},
+		"no such flag":         {proto.OpMulti, op(proto.OpCreateContainer, create(7, acls))},
+		"no trailer":           {proto.OpMulti, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := proto.DecodeRequest(c.op, c.body)
 			assert.ErrorIs(t, err, proto.ErrMarshalling)
 		})
+	}
+	// In a multi the flags say which create it is.
+	for _, c := range []struct {
+		op    proto.OpCode
+		flags int32
+		want  proto.OpCode
+	}{
+		{proto.OpCreate, 4, proto.OpCreateContainer}, {proto.OpCreate2, 4, proto.OpCreateContainer}, {proto.OpCreate2, 3, proto.OpCreate2},
+		{proto.OpCreateContainer, 0, proto.OpCreateContainer}, {proto.OpCreateTTL, 5, proto.OpCreateTTL},
+		{proto.OpCreateTTL, 2, proto.OpCreate}, {proto.OpCreateTTL, 7, proto.OpCreate}, {proto.OpCreateTTL, 4, proto.OpCreateContainer},
+	} {
+		var rec proto.Record = create(c.flags, acls)
+		if c.op == proto.OpCreateTTL {
+			rec = &proto.CreateTTLRequest{CreateRequest: *create(c.flags, acls), TTLMillis: 9}
+		}
+		multi, err := proto.DecodeRequest(proto.OpMulti, op(c.op, rec))
+		require.NoError(t, err)
+		assert.Equal(t, c.want, multi.(*proto.MultiRequest).Ops[0].Op, "%s with flags %d", c.op, c.flags)
 	}
 	empty, err := proto.DecodeRequest(proto.OpMulti, unhex(t, "ffffffff 01 ffffffff"))
 	require.NoError(t, err)

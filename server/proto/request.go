@@ -178,7 +178,8 @@ func (r *AddWatchRequest) Encode(e *jute.Encoder) { e.String(r.Path); e.Int(r.Mo
 // Decode reads the record.
 func (r *AddWatchRequest) Decode(d *jute.Decoder) { r.Path, r.Mode = d.String(), d.Int() }
 
-// AuthRequest is the record of auth.
+// AuthRequest is the record of auth. A null scheme is empty: it is none that
+// exists.
 type AuthRequest struct {
 	Type   int32 // ignored
 	Scheme string
@@ -194,7 +195,9 @@ func (r *AuthRequest) Encode(e *jute.Encoder) {
 
 // Decode reads the record.
 func (r *AuthRequest) Decode(d *jute.Decoder) {
-	r.Type, r.Scheme, r.Auth = d.Int(), d.String(), d.Buffer()
+	r.Type = d.Int()
+	r.Scheme, _ = d.NullableString()
+	r.Auth = d.Buffer()
 }
 
 // SetWatchesRequest is the record of setWatches, and with Extended that of
