@@ -69,15 +69,37 @@ func Mask(list []proto.ACL) []proto.ACL {
 	return out
 }
 
+// ipv4 parses an address of four numbers. They may have leading zeros, which
+// mean nothing, and a sign: that is what ZooKeeper takes, so lists have it.
+func ipv4(text string) (netip.Addr, bool) {
+	parts := strings.Split(text, ".")
+	var b [4]byte
+	if len(parts) != len(b) {
+		return netip.Addr{}, false
+	}
+	for i, part := range parts {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 0 || n > 255 {
+			return netip.Addr{}, false
+		}
+		b[i] = byte(n)
+	}
+	return netip.AddrFrom4(b), true
+}
+
 // ipPrefix parses addr or addr/bits.
 func ipPrefix(s string) (netip.Prefix, bool) {
 	text, bitsText, hasBits := strings.Cut(s, "/")
-	addr, err := netip.ParseAddr(text)
-	if err != nil || addr.Zone() != "" {
-		return netip.Prefix{}, false
+	addr, ok := ipv4(text)
+	if !ok {
+		var err error
+		if addr, err = netip.ParseAddr(text); err != nil || addr.Zone() != "" {
+			return netip.Prefix{}, false
+		}
 	}
 	bits := addr.BitLen()
 	if hasBits {
+		var err error
 		if bits, err = strconv.Atoi(bitsText); err != nil || bits < 0 {
 			return netip.Prefix{}, false
 		}

@@ -44,6 +44,9 @@ func TestFixup_Table(t *testing.T) {
 		"digest without hash":      {in: aclOf("1:digest:a:")},
 		"digest with colon behind": {in: aclOf("1:digest:a:b:"), want: aclOf("1:digest:a:b:")},
 		"ip with bits":             {in: aclOf("1:ip:10.0.0.0/8", "1:ip:::1/128", "1:ip:fe80::/10"), want: aclOf("1:ip:10.0.0.0/8", "1:ip:::1/128", "1:ip:fe80::/10")},
+		"ip with zeros and signs":  {in: aclOf("1:ip:010.0.0.+1/08"), want: aclOf("1:ip:010.0.0.+1/08")},
+		"ip of three numbers":      {in: aclOf("1:ip:10.0.1")},
+		"ip with a number too big": {in: aclOf("1:ip:10.0.0.256")},
 		"ip with too many bits":    {in: aclOf("1:ip:10.0.0.0/33")},
 		"ip with bad bits":         {in: aclOf("1:ip:10.0.0.0/-1")},
 		"ip without address":       {in: aclOf("1:ip:localhost")},
@@ -80,6 +83,7 @@ func TestCheck_Table(t *testing.T) {
 		"ip not in prefix":         {aclOf("1:ip:10.1.2.3/9"), 1, ip("10.200.0.1"), false},
 		"ip any":                   {aclOf("1:ip:0.0.0.0/0"), 1, ip("8.8.8.8"), true},
 		"ip mapped connection":     {aclOf("1:ip:10.1.2.3"), 1, ip("::ffff:10.1.2.3"), true},
+		"ip with zeros":            {aclOf("1:ip:010.00.0.+0/08"), 1, ip("10.1.2.3"), true},
 		"ip mapped ACL":            {aclOf("1:ip:::ffff:10.0.0.0/104"), 1, ip("10.1.2.3"), true},
 		"ipv6 however written":     {aclOf("1:ip:0:0:0:0:0:0:0:1"), 1, ip("::1"), true},
 		"ipv6 is not in ipv4":      {aclOf("1:ip:0.0.0.0/0"), 1, ip("::1"), false},
@@ -104,6 +108,8 @@ func TestAuthenticate_Schemes(t *testing.T) {
 	assert.Equal(t, []proto.ID{DigestID("a", "b:c")}, ids, "split at the first colon")
 	ids, _ = nobodys.Authenticate("digest", []byte("nocolon"), addr)
 	assert.Equal(t, "nocolon", User(ids[0]))
+	_, code = nobodys.Authenticate("digest", nil, addr)
+	assert.Equal(t, proto.ErrAuthFailed, code, "null is no user and password")
 	ids, _ = nobodys.Authenticate("ip", nil, addr)
 	assert.Equal(t, []proto.ID{{Scheme: "ip", ID: "10.0.0.9"}}, ids)
 	for _, scheme := range []string{"world", "super", "auth", "sasl", "x509", ""} {

@@ -136,12 +136,12 @@ func (p *Policy) has(scheme string) bool {
 func (p *Policy) proven(scheme string) bool { return scheme != SchemeIP && p.has(scheme) }
 
 // Authenticate returns the identities that an auth request of a connection from
-// addr adds. Digest accepts any user:password; who proves to know the password
+// addr adds. Digest accepts any user:password but null; who proves to know the password
 // of SuperDigest is also super. The code is ErrAuthFailed for a scheme that does
 // not exist, or whose identities come in another way, else OK.
 func (p *Policy) Authenticate(scheme string, auth []byte, addr netip.Addr) ([]proto.ID, proto.ErrCode) {
 	switch {
-	case scheme == SchemeDigest && p.has(scheme):
+	case scheme == SchemeDigest && auth != nil && p.has(scheme):
 		id := p.digestID(auth)
 		if p.SuperDigest != "" && id.ID == p.SuperDigest {
 			return []proto.ID{{Scheme: SchemeSuper}, id}, proto.OK
