@@ -242,7 +242,11 @@ func (s *Server) RoleChanged(role zab.Role) {
 	if now := s.now(); leading {
 		s.ledSince.Store(&now)
 	}
-	s.tree.SetConfig(text, view.Version())
+	// A server that was never more than alone leaves the node as it is on a fresh
+	// one, version 0, as ZooKeeper does.
+	if config, _ := s.tree.Node(znode.ConfigPath); text != "" || len(config.Data()) > 0 {
+		s.tree.SetConfig(text, view.Version())
+	}
 	s.zxid.Store(max(s.zxid.Load(), int64(ensemble.NewZxid(role.Epoch, 0))))
 	s.state.Unlock()
 	s.limitOutstanding()

@@ -160,11 +160,12 @@ func (t *Tree) create(h *proto.TxnHeader, r *proto.CreateTxn, owner int64, event
 	}
 	n.setData(r.Data)
 	t.attach(parent, r.Path, name, n)
+	stat := n.stat() // as the client wrote it: a quota's usage is filled in behind that
 	t.created(r.Path, n)
 	events = append(events,
 		Event{proto.EventNodeCreated, r.Path, n.acl.list},
 		Event{proto.EventNodeChildrenChanged, parentPath, parent.acl.list})
-	return r.Path, n.stat(), proto.OK, events
+	return r.Path, stat, proto.OK, events
 }
 
 func (t *Tree) delete(h *proto.TxnHeader, path string, events []Event) (string, proto.Stat, proto.ErrCode, []Event) {
@@ -207,9 +208,10 @@ func (t *Tree) setData(h *proto.TxnHeader, r *proto.SetDataTxn, events []Event) 
 	t.bytes += int64(grown)
 	n.setData(r.Data)
 	n.version, n.mzxid, n.mtime = r.Version, h.Zxid, h.Time
+	stat := n.stat() // as the client wrote it, like create's
 	t.dataSet(r.Path, grown)
 	events = append(events, Event{proto.EventNodeDataChanged, r.Path, n.acl.list})
-	return r.Path, n.stat(), proto.OK, events
+	return r.Path, stat, proto.OK, events
 }
 
 func (t *Tree) setACL(h *proto.TxnHeader, r *proto.SetACLTxn, events []Event) (string, proto.Stat, proto.ErrCode, []Event) {

@@ -133,7 +133,8 @@ func (m *model) multi(at moment, req *proto.MultiRequest) Result {
 	return out
 }
 
-// one executes one operation and brings all stats of quotas up to date.
+// one executes one operation and brings all stats of quotas up to date. The
+// reply is from before that.
 func (m *model) one(at moment, op proto.OpCode, rec proto.Record) proto.MultiResult {
 	r := m.change(at, op, rec)
 	if r.Err == proto.OK {
@@ -141,9 +142,6 @@ func (m *model) one(at moment, op proto.OpCode, rec proto.Record) proto.MultiRes
 			m.countAll(r.Path) // it is new
 		}
 		m.countAll()
-		if op != proto.OpCheck && op != proto.OpDelete {
-			r.Stat = m.stat(r.Path) // of stats, they are not what was written
-		}
 	}
 	return r
 }
