@@ -303,7 +303,6 @@ func (p *play) end() {
 	require.Zero(p.t, s.creating.active)
 
 	again := znode.NewTree()
-	again.SetConfig("", 0)
 	for _, data := range p.log {
 		h, rec, err := proto.DecodeTxn(data)
 		require.NoError(p.t, err)
