@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/quorate/quorate/server/proto"
@@ -43,6 +44,7 @@ var steps = []step{
 	}},
 	{2, func(g *workload, cc *clientConn) { cc.request(proto.OpWhoAmI, nil) }},
 	{2, (*workload).introduce},
+	{4, (*workload).quota},
 	{1, func(g *workload, cc *clientConn) {
 		cc.request(proto.OpReconfig, &proto.ReconfigRequest{ConfigID: -1})
 	}},
@@ -102,6 +104,30 @@ func (g *workload) creation() (proto.OpCode, proto.Record) {
 		return proto.OpCreate2, r
 	}
 	return proto.OpCreate, r
+}
+
+// quota does what has to do with the quota of a subtree: sets it, in three steps as
+// ZooKeeper's command line does, looks at it, changes or removes a part of it.
+func (g *workload) quota(cc *clientConn) {
+	subtree := [...]string{"/a", "/k", "/a/x"}[g.rng.IntN(3)]
+	dir := "/zookeeper/quota" + subtree
+	limits, stats := dir+"/zookeeper_limits", dir+"/zookeeper_stats"
+	either := [...]string{limits, stats}[g.rng.IntN(2)]
+	text := fmt.Appendf(nil, "count=-1,bytes=-1=;byteHardLimit=%d;countHardLimit=%d", []int{-1, 10, 2000}[g.rng.IntN(3)], g.rng.IntN(8)-1)
+	switch g.rng.IntN(8) {
+	case 0, 1:
+		cc.request(proto.OpCreate, &proto.CreateRequest{Path: dir, ACL: proto.OpenACL})
+		cc.request(proto.OpCreate, &proto.CreateRequest{Path: limits, Data: text, ACL: proto.OpenACL})
+		cc.request(proto.OpCreate2, &proto.CreateRequest{Path: stats, Data: []byte("count=0,bytes=0"), ACL: proto.OpenACL})
+	case 2:
+		cc.request(proto.OpSetData, &proto.SetDataRequest{Path: limits, Data: text, Version: -1})
+	case 3:
+		cc.request(proto.OpSetData, &proto.SetDataRequest{Path: stats, Data: g.data(), Version: -1})
+	case 4:
+		cc.request(proto.OpDelete, &proto.PathVersionRequest{Path: either, Version: -1})
+	default:
+		cc.request(proto.OpGetData, &proto.PathWatchRequest{Path: stats, Watch: g.rng.IntN(2) == 0})
+	}
 }
 
 func (g *workload) conditional() *proto.PathVersionRequest {

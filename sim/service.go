@@ -38,7 +38,7 @@ func (p *proc) newMachine() zab.StateMachine {
 	s.server = server.New(server.Config{
 		Self: p.h.id, Ensemble: "sim", TickTime: p.w.cfg.TickTime, MaxClientCnxns: -1, Logger: p.w.log,
 		Clock: p.clock, Time: func() time.Time { return epochOfWorld.Add(p.w.now + p.h.wall) },
-		ExtendedTypes: p.w.history.ExtendedTypes, ContainerCheckInterval: reapPeriod,
+		ExtendedTypes: p.w.history.ExtendedTypes, EnforceQuota: p.w.history.EnforceQuota, ContainerCheckInterval: reapPeriod,
 		Trace: &server.Trace{Touched: s.touched, Expired: s.expired},
 	})
 	s.server.Attach(p)

@@ -68,6 +68,7 @@ func TestWorkload_DoesEverythingThatClientsCan(t *testing.T) {
 		"NodeCreated, caught up: false", "NodeDeleted, caught up: false", "NodeDataChanged, caught up: false", "NodeChildrenChanged, caught up: false",
 		"NodeCreated, caught up: true", "NodeDeleted, caught up: true", "NodeDataChanged, caught up: true", "NodeChildrenChanged, caught up: true",
 		"watches in batches", "the servers' own deleteContainer", "createTTL: unimplemented (-6)",
+		fmt.Sprintf("create: %v", proto.ErrQuotaExceeded),
 	} {
 		assert.Positive(t, did[want], want)
 	}

@@ -74,7 +74,7 @@ func newWorld(cfg Config) (*world, error) {
 		return nil, err
 	}
 	w.view = view
-	w.history = check.History{SyncIsLinearizable: true, TickTime: cfg.TickTime, ExtendedTypes: cfg.Seed%4 != 3, ReapPeriod: reapPeriod}
+	w.history = check.History{SyncIsLinearizable: true, TickTime: cfg.TickTime, ExtendedTypes: cfg.Seed%4 != 3, EnforceQuota: cfg.Seed%2 == 0, ReapPeriod: reapPeriod}
 	for _, m := range view.Members() {
 		w.hosts = append(w.hosts, newHost(w, m.ID))
 	}

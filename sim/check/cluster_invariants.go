@@ -64,6 +64,7 @@ const (
 	invT7
 	invT8
 	invT9
+	invT10
 	invS1
 	invS2
 	invS3
@@ -109,7 +110,7 @@ const (
 // sessions, clients, watches, reconfiguration, liveness, honesty of the run.
 // The names of those that ZAB's authors and the TLA+ specifications also use are
 // theirs: B1 Integrity, B2 TotalOrder, B3 and B4 PrimaryOrder, B5
-// PrimaryIntegrity, B8 ProcessConsistency, E7 LeaderLogCompleteness. D1, D2, T9,
+// PrimaryIntegrity, B8 ProcessConsistency, E7 LeaderLogCompleteness. D1, D2, T9, T10,
 // C10, V7 and the H are ours.
 var Invariants = [...]Rule{
 	invE1: {"E1", "the accepted and the current epoch of a server never decrease, not by a restart either", ByCluster},
@@ -148,15 +149,16 @@ var Invariants = [...]Rule{
 	invF7: {"F7", "elections do not flood: notifications after the last fault stay within a bound", ByCluster},
 	invF8: {"F8", "within a bound after the last fault a leader serves", ByCluster},
 
-	invT1: {"T1", "the state after a transaction is the same on all servers", ByCluster},
-	invT2: {"T2", "a snapshot is of a committed state, and restoring it gives that state", ByCluster},
-	invT3: {"T3", "applying transactions twice to a fuzzy snapshot changes nothing", "not: snapshots are not fuzzy"},
-	invT4: {"T4", "every field of Stat is what the history makes it", ByWitness},
-	invT5: {"T5", "a multi happens as a whole at one zxid, or not at all", ByWitness},
-	invT6: {"T6", "sequential names count the creations under their parent", ByWitness},
-	invT7: {"T7", "ACLs and counts of nodes survive every way of copying a state", ByWitness},
-	invT8: {"T8", "an ephemeral has no children; what is reaped has none, and is a container that had some or a node whose time is over", ByWitness},
-	invT9: {"T9", "in calm, what is to be reaped is reaped in time", ByWitness},
+	invT1:  {"T1", "the state after a transaction is the same on all servers", ByCluster},
+	invT2:  {"T2", "a snapshot is of a committed state, and restoring it gives that state", ByCluster},
+	invT3:  {"T3", "applying transactions twice to a fuzzy snapshot changes nothing", "not: snapshots are not fuzzy"},
+	invT4:  {"T4", "every field of Stat is what the history makes it", ByWitness},
+	invT5:  {"T5", "a multi happens as a whole at one zxid, or not at all", ByWitness},
+	invT6:  {"T6", "sequential names count the creations under their parent", ByWitness},
+	invT7:  {"T7", "ACLs and counts of nodes survive every way of copying a state", ByWitness},
+	invT8:  {"T8", "an ephemeral has no children; what is reaped has none, and is a container that had some or a node whose time is over", ByWitness},
+	invT9:  {"T9", "in calm, what is to be reaped is reaped in time", ByWitness},
+	invT10: {"T10", "the stats of a quota are those of its subtree, and where they are enforced its hard limits hold", ByWitness},
 
 	invS1: {"S1", "session ids are unique for ever, and only who has the password comes back", ByWitness},
 	invS2: {"S2", "a session that is closed does nothing more", ByWitness},

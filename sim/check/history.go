@@ -26,6 +26,8 @@ type History struct {
 	TickTime time.Duration
 	// ExtendedTypes says that the servers make nodes with a time to live.
 	ExtendedTypes bool
+	// EnforceQuota says that hard limits of quotas hold.
+	EnforceQuota bool
 	// ReapPeriod is how often the servers look for what is to be reaped; 0: they
 	// reap nothing.
 	ReapPeriod time.Duration

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -38,7 +39,8 @@ type Verdict struct {
 // alone it may be stale; without either it does not count. A write that nobody
 // answered may take effect at any time after its sending, if it was committed at
 // all. A session's end takes its ephemerals away when it is committed. Names that
-// the server completed are left out, and paths at which something was reaped.
+// the server completed are left out, paths at which something
+// was reaped, and quotas, whose stats the servers write.
 //
 // What Witness finds sound must be sound here too, and the other way round as far
 // as this can see: anything else is a fault of one of the two. Porcupine measures
@@ -93,7 +95,7 @@ type registers struct {
 
 func (r *registers) leftOut(path string) bool {
 	const digits = len("0000000000")
-	return slices.Contains(reservedPaths, path) || r.reaped[path] || len(path) > digits && r.completed[path[:len(path)-digits]]
+	return slices.Contains(reservedPaths, path) || strings.HasPrefix(path, quotaRoot+"/") || r.reaped[path] || len(path) > digits && r.completed[path[:len(path)-digits]]
 }
 
 // never is the return of an operation that was not answered.

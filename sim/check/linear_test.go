@@ -17,7 +17,7 @@ func TestLinear_AgreesWithWitnessOnHonestHistories(t *testing.T) {
 	paths, ops, unknown := 0, 0, 0
 	for i := range *witnessSeeds / 10 {
 		seed := *witnessSeed + 20_000 + uint64(i)
-		h := newTown(seed).run(6000)
+		h := newTown(seed).run(7000)
 		v := check.Linear(h, check.LinearLimits{PerPath: 200 * time.Millisecond})
 		require.Empty(t, v.Violations, "-check.seed %d", seed)
 		paths, ops, unknown = paths+v.Paths, ops+v.Operations, unknown+v.Unknown

@@ -16,15 +16,15 @@ import (
 // a mistake has to be made twice to stay unseen. It knows no transactions either.
 // It executes what clients asked for, in the order in which it was committed, and
 // says what must come of it.
-//
-// What it does not know: quotas.
 type model struct {
 	extended bool // there are nodes with a time to live
+	enforced bool // hard limits of quotas hold
 	nodes    map[string]*znode
 	// live are the sessions that exist, over those that did.
 	live, over map[int64]bool
 	owned      map[int64]map[string]bool // session to the paths of its ephemerals
 	gone       map[birth]bool            // nodes that were and are no more
+	quotas     map[string]bool           // subtrees that have had one
 	touched    []touch                   // what changed, in the order of the events
 	// undo takes back what has been done, the last first; nil when nobody wants to.
 	undo []func()
@@ -92,7 +92,7 @@ func newModel() *model {
 		nodes: map[string]*znode{},
 		live:  map[int64]bool{}, over: map[int64]bool{},
 		owned: map[int64]map[string]bool{},
-		gone:  map[birth]bool{},
+		gone:  map[birth]bool{}, quotas: map[string]bool{},
 	}
 	for _, path := range reservedPaths {
 		// Nobody created these: all zxids, times and counters are 0.

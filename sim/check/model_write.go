@@ -48,6 +48,8 @@ func (m *model) create(at moment, op proto.OpCode, r *proto.CreateRequest, ttl i
 		return failed(proto.ErrNodeExists)
 	case parent.owner != 0:
 		return failed(proto.ErrNoChildrenForEphemerals)
+	case m.exceeds(path, 1, len(r.Data)):
+		return failed(proto.ErrQuotaExceeded)
 	}
 	n := &znode{
 		data: r.Data, acl: acl,
@@ -61,6 +63,12 @@ func (m *model) create(at moment, op proto.OpCode, r *proto.CreateRequest, ttl i
 	parent.creates++
 	parent.pzxid = at.zxid
 	m.attach(path, n)
+	if subtree, stats, ok := quotaOf(path); ok {
+		if m.quotas[subtree] = true; stats { // whatever the client wrote
+			n.data = m.statsText(subtree)
+		}
+	}
+	m.recount()
 	m.touched = append(m.touched,
 		touch{proto.EventNodeCreated, path, acl},
 		touch{proto.EventNodeChildrenChanged, parentPath, parent.acl})
@@ -106,6 +114,7 @@ func (m *model) remove(at moment, path string) {
 	parent.pzxid = at.zxid
 	parent.emptied = at.at // if it is
 	m.detach(path, n)
+	m.recount()
 	m.touched = append(m.touched,
 		touch{proto.EventNodeDeleted, path, n.acl},
 		touch{proto.EventNodeChildrenChanged, parentPath, parent.acl})
@@ -116,11 +125,14 @@ func (m *model) setData(at moment, r *proto.SetDataRequest) outcome {
 	switch {
 	case code != proto.OK:
 		return failed(code)
+	case m.exceeds(r.Path, 0, len(r.Data)-len(n.data)):
+		return failed(proto.ErrQuotaExceeded)
 	case r.Version != -1 && r.Version != n.version:
 		return failed(proto.ErrBadVersion)
 	}
 	m.save(r.Path)
 	n.data, n.version, n.mzxid, n.mtime = r.Data, after(n.version), at.zxid, at.millis
+	m.recount()
 	m.touched = append(m.touched, touch{proto.EventNodeDataChanged, r.Path, n.acl})
 	return outcome{stat: n.stat()}
 }

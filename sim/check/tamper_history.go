@@ -24,7 +24,7 @@ type HistoryTampering struct {
 // in any History that has a place for it, is blind.
 func HistoryTamperings() []HistoryTampering {
 	var all []HistoryTampering
-	for _, group := range [][]tampering{readTamperings, writeTamperings, orderTamperings, sessionTamperings, watchTamperings, identityTamperings, reapTamperings} {
+	for _, group := range [][]tampering{readTamperings, writeTamperings, orderTamperings, sessionTamperings, watchTamperings, identityTamperings, reapTamperings, quotaTamperings} {
 		for _, t := range group {
 			all = append(all, HistoryTampering{t.name, Invariants[t.rule].ID, func(n func(int) int, h *History) bool {
 				w, _ := attest(h, nil)

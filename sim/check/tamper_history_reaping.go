@@ -27,11 +27,26 @@ var reapTamperings = []tampering{
 		}
 		return ok
 	}},
-	{"a container that is empty again stays", invT9, func(x *tamperer) bool {
-		return forgetToReap(x, func(n *znode) bool { return n.container && n.creates > 0 })
+	{"what is to be reaped is reaped an hour later", invT9, func(x *tamperer) bool {
+		i, ok := x.chooseTxn(isReaping)
+		if ok {
+			for j := i; j < len(x.h.Txns); j++ {
+				x.h.Txns[j].At += time.Hour
+			}
+			x.h.End += time.Hour
+			x.h.Calm = []Span{{x.h.Txns[i-1].At, x.h.Txns[i].At}}
+		}
+		return ok
 	}},
 	{"a node whose time is over stays", invT9, func(x *tamperer) bool {
-		return forgetToReap(x, func(n *znode) bool { return n.ttl > 0 && n.ttl < 1_000_000 })
+		last := x.h.Txns[len(x.h.Txns)-1]
+		soon := last.Time + time.Minute.Milliseconds() // clocks differ, and a leader before may have had a later time
+		_, ok := x.leftOver(func(n *znode) bool { return n.ttl > 0 && n.mtime+n.ttl < soon })
+		if ok {
+			x.h.End = last.At + time.Hour
+			x.h.Calm = []Span{{last.At, x.h.End}}
+		}
+		return ok
 	}},
 }
 
@@ -64,18 +79,6 @@ func reapLeftOver(x *tamperer, fits func(*znode) bool) bool {
 	if ok {
 		last := x.h.Txns[len(x.h.Txns)-1]
 		x.appendTxn(Txn{Op: proto.OpDeleteContainer, Path: path, Time: last.Time}, last.Zxid.Epoch())
-	}
-	return ok
-}
-
-// forgetToReap lets a run go on for a calm hour in which a node stays that has to
-// go.
-func forgetToReap(x *tamperer, fits func(*znode) bool) bool {
-	_, ok := x.leftOver(fits)
-	if ok {
-		last := x.h.Txns[len(x.h.Txns)-1]
-		x.h.End = last.At + time.Hour
-		x.h.Calm = append(x.h.Calm, Span{last.At, x.h.End})
 	}
 	return ok
 }

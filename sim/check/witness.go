@@ -86,7 +86,7 @@ func Witness(h *History) Findings {
 // doubt leaves is to be taken, if not the first.
 func attest(h *History, chosen map[term]int) (*witness, []doubt) {
 	w := &witness{h: h, model: newModel(), calm: h.Calm}
-	w.model.extended = h.ExtendedTypes
+	w.model.extended, w.model.enforced = h.ExtendedTypes, h.EnforceQuota
 	if !w.gather() {
 		return w, nil
 	}

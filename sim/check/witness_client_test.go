@@ -89,6 +89,27 @@ func (w *town) path() string {
 		"/", "/none/x", "/a/s0000000001", "/zookeeper/config")
 }
 
+// quota returns a write that has to do with a quota.
+func (w *town) quota() (proto.OpCode, proto.Record) {
+	dir := "/zookeeper/quota" + oneOf(w, "/a", "/a", "/a/x", "/e")
+	create := func(path, data string) (proto.OpCode, proto.Record) {
+		return oneOf(w, proto.OpCreate, proto.OpCreate2), &proto.CreateRequest{Path: path, Data: []byte(data), ACL: proto.OpenACL}
+	}
+	limits, stats := dir+"/zookeeper_limits", dir+"/zookeeper_stats"
+	text := fmt.Sprintf("count=2,bytes=-1=;byteHardLimit=%d;countHardLimit=%d", 20*w.IntN(3)-1, w.IntN(6)-1)
+	switch w.IntN(12) {
+	case 0, 1, 2:
+		return create(dir, "")
+	case 3, 4, 5:
+		return create(limits, text)
+	case 6, 7, 8:
+		return create(stats, "count=0,bytes=0")
+	case 9:
+		return proto.OpDelete, &proto.PathVersionRequest{Path: oneOf(w, limits, stats), Version: -1}
+	}
+	return proto.OpSetData, &proto.SetDataRequest{Path: oneOf(w, limits, stats), Data: []byte(text), Version: -1}
+}
+
 func (w *town) version() int32 { return oneOf[int32](w, -1, -1, -1, -1, 0, 1, 2) }
 
 func (w *town) data() []byte {
@@ -112,6 +133,9 @@ func (w *town) acl() []proto.ACL {
 
 // change returns a write that may be part of a multi.
 func (w *town) change(inMulti bool) (proto.OpCode, proto.Record) {
+	if w.IntN(20) == 0 {
+		return w.quota()
+	}
 	switch n := w.IntN(20); {
 	case n < 9:
 		path, flags := w.path(), oneOf[int32](w, 0, 0, 0, 0, 1, 1, 2, 3)
@@ -128,7 +152,7 @@ func (w *town) change(inMulti bool) (proto.OpCode, proto.Record) {
 		return proto.OpCheck, &proto.PathVersionRequest{Path: w.path(), Version: w.version()}
 	case n == 18:
 		return proto.OpCreateTTL, &proto.CreateTTLRequest{
-			CreateRequest: proto.CreateRequest{Path: w.path(), ACL: proto.OpenACL, Flags: oneOf[int32](w, 0, 5, 5, 5, 6)}, TTLMillis: oneOf[int64](w, 0, 5, 50, 500, 1<<40),
+			CreateRequest: proto.CreateRequest{Path: w.path(), ACL: proto.OpenACL, Flags: oneOf[int32](w, 0, 5, 5, 5, 6)}, TTLMillis: oneOf[int64](w, 0, 5, 50, 500, 1<<39, 1<<39, 1<<40),
 		}
 	}
 	return proto.OpSetACL, &proto.SetACLRequest{Path: w.path(), ACL: w.acl(), Version: w.version()}
@@ -139,6 +163,9 @@ func (c *townClient) request() {
 	w := c.town
 	path := &proto.PathRequest{Path: w.path()}
 	watched := &proto.PathWatchRequest{Path: w.path(), Watch: w.IntN(2) == 0}
+	if w.IntN(25) == 0 {
+		watched.Path = "/zookeeper/quota/a/zookeeper_stats"
+	}
 	if watched.Watch {
 		c.watched = watched.Path
 	}

@@ -189,9 +189,15 @@ func (w *witness) compareData(op *Op, path string, n *znode, data []byte, stat p
 		return
 	}
 	if !sameData(data, n.data) {
+		if _, stats, ok := quotaOf(path); ok && stats && isStats(n.data) {
+			w.fail(invT10, op.where(), "%s at %s: the stats are %q and should be %q", op.name(), op.Zxid, data, n.data)
+		}
 		w.fail(invC6, op.where(), "%s at %s: the data is %q (version %d) and should be %q (version %d)",
 			op.name(), op.Zxid, data, stat.Version, n.data, n.version)
 		return
+	}
+	if isStats(data) {
+		w.count(invT10)
 	}
 	w.compareNode(op, path, n, stat)
 }

@@ -240,6 +240,8 @@ func blame(op *Op, want, is proto.ErrCode) invariant {
 	switch {
 	case want == proto.ErrSessionExpired:
 		return invS2
+	case want == proto.ErrQuotaExceeded || is == proto.ErrQuotaExceeded:
+		return invT10
 	case want == proto.ErrNoChildrenForEphemerals && is == proto.OK:
 		return invT8
 	case op.Code == proto.OpMulti:

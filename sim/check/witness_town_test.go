@@ -65,12 +65,12 @@ type townSync struct {
 func newTown(seed uint64) *town {
 	w := &town{
 		Rand: rand.New(rand.NewPCG(seed, 1)), epoch: 0,
-		h:      &check.History{SyncIsLinearizable: true, TickTime: time.Second, ExtendedTypes: seed%2 == 0, ReapPeriod: time.Second},
+		h:      &check.History{SyncIsLinearizable: true, TickTime: time.Second, ExtendedTypes: seed%2 == 0, EnforceQuota: seed/2%2 == 0, ReapPeriod: time.Second},
 		nextID: 0x100000000,
 	}
 	w.tree = townTree()
 	w.prepare = znode.NewPreparer(w.tree)
-	w.prepare.ExtendedTypes = w.h.ExtendedTypes
+	w.prepare.ExtendedTypes, w.prepare.EnforceQuota = w.h.ExtendedTypes, w.h.EnforceQuota
 	for i := range 3 {
 		w.servers = append(w.servers, &townServer{id: ensemble.ServerID(i + 1), tree: townTree()})
 	}
@@ -108,9 +108,9 @@ func (w *town) step() {
 	switch n := w.IntN(4000); {
 	case n < 2:
 		w.elect()
-	case n < 30:
+	case n < 5:
 		w.reap()
-	case n < 36 && len(w.sessions) > 0:
+	case n < 11 && len(w.sessions) > 0:
 		w.expire(w.sessions[w.IntN(len(w.sessions))])
 	case n < 800:
 		w.clients[w.IntN(len(w.clients))].act()
