@@ -90,6 +90,17 @@ func TestSecure(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, string(out), "Mode: standalone")
 	})
+	t.Run("quorate cli", func(t *testing.T) {
+		whoami := func(args ...string) string {
+			out, err := exec.Command(quorateBinary, append(append([]string{"cli"}, args...), "whoami")...).CombinedOutput()
+			require.NoError(t, err, string(out))
+			return string(out)
+		}
+		assert.Contains(t, whoami("-s", c.secure, "--tls-ca", c.file("ca.pem"), "--tls-cert", c.file("alice.pem"),
+			"--tls-key", c.file("alice.pem")), "x509: CN=alice,O=Example")
+		require.NoError(t, os.WriteFile(c.file("bob"), []byte("bob:bobsecret\n"), 0o600))
+		assert.Contains(t, whoami("-s", c.Server(1).ClientAddr(), "--sasl", c.file("bob")), "sasl: bob")
+	})
 	t.Run("kazoo", func(t *testing.T) {
 		needPython(t, "import kazoo, puresasl", "python3-kazoo python3-pure-sasl")
 		runToOK(t, python, scriptPath(t, "kazoo_secure.py"), c.Server(1).ClientAddr(), c.secure, c.file("ca.pem"), c.file("alice.pem"))

@@ -115,7 +115,7 @@ func (p *configParser) finishSecure() {
 		c.Certs.VerifyClientHost = false
 	}
 	if !c.wanted() {
-		for _, key := range []string{"ssl.keyStore.location", "ssl.trustStore.location"} {
+		for _, key := range []string{"ssl.keyStore.location", "ssl.trustStore.location", "X509AuthenticationProvider.superUser"} {
 			if e, ok := p.entries[key]; ok {
 				p.warn(e, "%s has no effect without secureClientPort or client.portUnification=true", key)
 			}

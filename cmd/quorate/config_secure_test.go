@@ -92,10 +92,12 @@ func TestConfig_FaultsOfTLS(t *testing.T) {
 }
 
 func TestConfig_WarningsOfTLS(t *testing.T) {
-	cfg := requireConfig(t, lone+"ssl.keyStore.location=/k.pem\nssl.trustStore.location=/k.pem\nrequireClientAuthScheme=sasl\n", "")
-	require.Len(t, cfg.Warnings, 3)
+	cfg := requireConfig(t, lone+"ssl.keyStore.location=/k.pem\nssl.trustStore.location=/k.pem\nrequireClientAuthScheme=sasl\n"+
+		"X509AuthenticationProvider.superUser=CN=a\n", "")
+	require.Len(t, cfg.Warnings, 4)
 	assert.Contains(t, cfg.Warnings[0], "zoo.cfg:5: requireClientAuthScheme has no effect: ZooKeeper does not act on it either")
 	assert.Contains(t, cfg.Warnings[1], "zoo.cfg:3: ssl.keyStore.location has no effect without secureClientPort")
+	assert.Contains(t, cfg.Warnings[3], "zoo.cfg:6: X509AuthenticationProvider.superUser has no effect without")
 	cfg = requireConfig(t, "dataDir=/d\nsecureClientPort=1\nssl.keyStore.location=/k.pem\nssl.clientAuth=none\nssl.protocol=TLSv1.1\n"+
 		"ssl.ciphersuites=TLS_RSA_WITH_AES_128_CBC_SHA,TLS_DHE_X\nnetty.server.outstandingHandshake.limit=-1\n", "")
 	assert.Contains(t, strings.Join(cfg.Warnings, "\n"), "zoo.cfg:5: ssl.protocol allows versions of TLS before 1.2")
