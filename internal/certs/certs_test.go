@@ -428,6 +428,17 @@ func TestCerts_FaultsAreSentences(t *testing.T) {
 		"it holds no private key; a trust store is not a key store": func(c *certs.Config) {
 			c.Keys = certs.Store{Location: y.jks("t.jks", nil, y.ca, "changeit"), Password: "changeit"}
 		},
+		"into a store of their own": func(c *certs.Config) {
+			p12, err := pkcs12.Modern.Encode(y.server.Key, y.server.Cert, nil, "changeit")
+			require.NoError(t, err)
+			c.Trust = certs.Store{Location: y.write("key.p12", p12), Password: "changeit"}
+		},
+		"the JKS store: got invalid digest": func(c *certs.Config) {
+			c.Trust = certs.Store{Location: y.jks("t2.jks", nil, y.ca, "changeit"), Password: "wrong"}
+		},
+		"split by keytool": func(c *certs.Config) {
+			c.Trust = certs.Store{Location: y.write("cut.p12", []byte{0x30, 0x03, 0x02, 0x01, 0x03}), Password: "changeit"}
+		},
 		"remove the line": func(c *certs.Config) {
 			c.Keys = certs.Store{Location: y.jks("k.jks", y.server, nil, "changeit"), KeyLocation: nothing}
 		},

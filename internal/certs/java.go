@@ -79,7 +79,8 @@ func (s named) jks(data []byte, password string) (javaEntries, error) {
 }
 
 // pkcs12 reads a store that holds either one key with its chain, or certificates
-// that keytool has marked as trusted.
+// that keytool has marked as trusted. Both in one store, which Java can have, the
+// library does not tell apart.
 func (s named) pkcs12(data []byte, password string) (javaEntries, error) {
 	var out javaEntries
 	trusted, trustErr := pkcs12.DecodeTrustStore(data, password)
@@ -92,7 +93,7 @@ func (s named) pkcs12(data []byte, password string) (javaEntries, error) {
 	}
 	key, leaf, authorities, err := pkcs12.DecodeChain(data, password)
 	if err != nil {
-		return out, s.fault("cannot read the PKCS12 store: %w (as one of trusted certificates: %w)", err, trustErr)
+		return out, s.fault("cannot read the PKCS12 store: as one with a single private key: %w; as one of trusted certificates: %w; a store with more can be split by keytool -importkeystore -srcalias, or made a JKS store", err, trustErr)
 	}
 	pair, err := s.pair(key, append([]*x509.Certificate{leaf}, authorities...))
 	if err != nil {

@@ -113,6 +113,9 @@ func (s named) anchors(files files) ([]*x509.Certificate, error) {
 			var entries javaEntries
 			entries, err = s.javaStore(data, password)
 			certs = entries.trusted
+			if err == nil && len(certs) == 0 && len(entries.pairs) > 0 {
+				return nil, s.fault("it holds a private key, and no certificate that stands alone; put those of who signs the clients' into a store of their own (keytool -importcert) or a PEM file (keytool -exportcert -rfc)")
+			}
 		}
 	}
 	if err == nil && len(certs) == 0 {
