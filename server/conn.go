@@ -59,10 +59,11 @@ type Conn struct {
 	since  time.Duration
 	heard  atomic.Int64 // when the client was heard of last; a time.Duration
 
-	in     frames // of the goroutine that calls Receive
-	begun  bool   // likewise: the first bytes, perhaps a four-letter word, have come
-	part   bool   // likewise: a frame has come in part, from partAt on
-	partAt time.Duration
+	in        frames    // of the goroutine that calls Receive
+	begun     bool      // likewise: the first bytes, perhaps a four-letter word, have come
+	readBytes nsSummary // of the goroutine that calls Serve
+	part      bool      // likewise: a frame has come in part, from partAt on
+	partAt    time.Duration
 
 	mu        sync.Mutex
 	phase     phase

@@ -25,11 +25,27 @@ func namespace(path string) (string, bool) {
 // statBytes is what a read counts beside path and data: a Stat.
 const statBytes = 68
 
-// measureRead counts what a read of a node gave away.
-func (s *Server) measureRead(path string, bytes int) {
-	if ns, ok := namespace(path); ok {
-		s.metrics.ReadBytes.Get(ns).Observe(int64(len(path) + bytes + statBytes))
+// nsSummary is a member of a set of summaries, kept by one goroutine that mostly
+// wants the same one again.
+type nsSummary struct {
+	ns string
+	at *metric.Summary
+}
+
+func (n *nsSummary) observe(set *metric.Set[metric.Summary], path string, bytes int) {
+	ns, ok := namespace(path)
+	if !ok {
+		return
 	}
+	if n.at == nil || n.ns != ns {
+		n.ns, n.at = strings.Clone(ns), set.Get(ns) // the path's own bytes are not kept
+	}
+	n.at.Observe(int64(bytes))
+}
+
+// measureRead counts what a read of a node gave away. Serve's goroutine calls it.
+func (c *Conn) measureRead(path string, bytes int) {
+	c.readBytes.observe(c.s.metrics.ReadBytes, path, len(path)+bytes+statBytes)
 }
 
 // measureTxn measures a transaction that was applied: how long it took to get
@@ -63,9 +79,7 @@ func (s *Server) measureWrite(rec proto.Record) {
 }
 
 func (s *Server) wrote(path string, bytes int) {
-	if ns, ok := namespace(path); ok {
-		s.metrics.WrittenBytes.Get(ns).Observe(int64(len(path) + bytes))
-	}
+	s.writtenBytes.observe(s.metrics.WrittenBytes, path, len(path)+bytes)
 }
 
 // watchesFired returns the summary of how many watches an event fires.

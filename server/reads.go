@@ -113,7 +113,7 @@ func (c *Conn) exists(r *proto.PathWatchRequest) (proto.Record, proto.ErrCode) {
 	if code != proto.OK {
 		return nil, code
 	}
-	c.s.measureRead(r.Path, 0)
+	c.measureRead(r.Path, 0)
 	return &proto.StatReply{Stat: n.Stat()}, proto.OK
 }
 
@@ -126,7 +126,7 @@ func (c *Conn) getData(r *proto.PathWatchRequest) (proto.Record, proto.ErrCode) 
 		return nil, code
 	}
 	data := n.Data()
-	c.s.measureRead(r.Path, len(data))
+	c.measureRead(r.Path, len(data))
 	return &proto.DataReply{Data: data, Stat: n.Stat()}, proto.OK
 }
 
@@ -143,7 +143,7 @@ func (c *Conn) getChildren(r *proto.PathWatchRequest, withStat bool) (proto.Reco
 	for _, name := range children {
 		bytes += len(name)
 	}
-	c.s.measureRead(r.Path, bytes)
+	c.measureRead(r.Path, bytes)
 	if withStat {
 		return &proto.Children2Reply{Children: children, Stat: n.Stat()}, proto.OK
 	}

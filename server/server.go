@@ -46,6 +46,7 @@ type Server struct {
 	traceMask      atomic.Int64
 	ledSince       atomic.Pointer[time.Duration] // nil unless leading
 	digests        digestLog
+	writtenBytes   nsSummary // of the goroutine that applies
 	handshakes     handshakes
 	complaints     complaints
 

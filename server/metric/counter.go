@@ -2,6 +2,7 @@ package metric
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -51,7 +52,7 @@ func (s *Set[T]) Get(key string) *T {
 		}
 	}
 	x := s.fresh()
-	s.byKey.Store(key, x)
+	s.byKey.Store(strings.Clone(key), x)
 	s.n++
 	return x
 }
