@@ -241,6 +241,15 @@ func TestOperators_SeeWhatTheySeeOfZooKeeper(t *testing.T) {
 	}
 }
 
+// A server alone has a quorum, and says so.
+func TestOperators_StatusOfAServerAlone(t *testing.T) {
+	onlyQuorate(t)
+	c := startCluster(t, cluster.Config{Servers: 1})
+	out, code := status(t, "-s", c.Server(1).ClientAddr())
+	assert.Zero(t, code, out)
+	assert.Regexp(t, `(?m)^1 +standalone +1 +0x[0-9a-f]+ +0 +5 +`+c.Server(1).ClientAddr()+`$`, out)
+}
+
 func modeName(n int, leads bool) string {
 	switch {
 	case n == 1:

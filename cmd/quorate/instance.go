@@ -361,6 +361,9 @@ func (in *instance) members() string {
 	s := in.node.Status()
 	me := found[int64(in.cfg.ServerID)]
 	me.Sid, me.State, me.Epoch, me.Zxid, me.Alive = int64(in.cfg.ServerID), s.State.String(), int64(s.Epoch), s.Logged.String(), true
+	if m, ok := in.view.Member(in.cfg.ServerID); ok && me.Client == "" && in.clients != nil {
+		me.Client = dialable(in.clients.Addr().String(), m.Addrs[0].Host)
+	}
 	me.Role = "participant"
 	if !in.view.IsVoter(in.cfg.ServerID) {
 		me.Role = "observer"

@@ -23,7 +23,7 @@ const statusTimeout = 2 * time.Second
 // could tell is -1 or empty.
 type serverStatus struct {
 	Sid      int64  `json:"sid"`
-	Mode     string `json:"mode"` // leader, follower, observer, looking or down
+	Mode     string `json:"mode"` // leader, standalone, follower, observer, looking or down
 	Epoch    int64  `json:"epoch"`
 	Zxid     string `json:"zxid"`
 	Sessions int64  `json:"sessions"`
@@ -32,8 +32,11 @@ type serverStatus struct {
 }
 
 func (s serverStatus) serving() bool {
-	return s.Mode == "leader" || s.Mode == "follower" || s.Mode == "observer"
+	return s.leads() || s.Mode == "follower" || s.Mode == "observer"
 }
+
+// leads reports whether the server leads an ensemble, of one perhaps.
+func (s serverStatus) leads() bool { return s.Mode == "leader" || s.Mode == "standalone" }
 
 func newStatusCommand() *cobra.Command {
 	var servers, output string
@@ -74,7 +77,7 @@ quorum, and 1 if there is none.`,
 // hasQuorum reports whether there is a leader that serves. It serves only while
 // a quorum follows it.
 func hasQuorum(list []serverStatus) bool {
-	return slices.ContainsFunc(list, func(s serverStatus) bool { return s.Mode == "leader" })
+	return slices.ContainsFunc(list, serverStatus.leads)
 }
 
 // surveyEnsemble asks the given servers whom they know, and then everybody.
