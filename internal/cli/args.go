@@ -47,7 +47,7 @@ func parseArgs(cmd *command, words []string) (*args, error) {
 			}
 			continue
 		case o == nil:
-			return nil, a.wrong("there is no option %s (data that begins with a dash goes behind --)", safe(w))
+			return nil, a.wrong("there is no option %s (flags of quorate cli stand before the command, and data that begins with a dash behind --)", safe(w))
 		case o.value == "" && joined:
 			return nil, a.wrong("the option -%s has no value", name)
 		case o.value != "" && !joined:

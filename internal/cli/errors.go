@@ -75,6 +75,14 @@ var sentences = map[proto.ErrCode]string{
 	proto.ErrRuntimeInconsistency:     "The operation was not carried out: another of its transaction failed",
 }
 
+// Those of reconfig, which has no path.
+var reconfigSentences = map[proto.ErrCode]string{
+	proto.ErrBadVersion:   "The configuration has another version (see config)",
+	proto.ErrBadArguments: "The new configuration is not valid: are the servers written as server.N=host:port:port[:role];[addr:]port, and enough of them left?",
+	proto.ErrMarshalling:  "The server does not understand the new configuration: are the servers written as server.N=host:port:port[:role];[addr:]port?",
+	proto.ErrNoAuth:       "Insufficient permission: reconfig wants the right to write /zookeeper/config (see getAcl, addauth)",
+}
+
 // describe makes a sentence of an error.
 func describe(err error) string {
 	var code proto.ErrCode
@@ -94,6 +102,9 @@ func describe(err error) string {
 		path := ""
 		if errors.As(err, &at) {
 			path = safe(at.Path)
+			if own := reconfigSentences[code]; own != "" && at.Op == proto.OpReconfig {
+				sentence = own
+			}
 		}
 		if strings.Contains(sentence, "%s") {
 			return fmt.Sprintf(sentence, path)

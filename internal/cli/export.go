@@ -3,7 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
-	"encoding/json"
+	"io"
 	"os"
 	"slices"
 	"time"
@@ -41,7 +41,7 @@ type exporter struct {
 	s         *Shell
 	root      string
 	ephemeral bool
-	out       *json.Encoder
+	out       io.Writer
 	count     exportTrailer
 	masked    int
 	report    *progress
@@ -58,8 +58,7 @@ func runExport(ctx context.Context, s *Shell, a *args) (res result, err error) {
 		w = file
 	}
 	buf := bufio.NewWriter(w)
-	e := &exporter{s: s, root: a.params[0], ephemeral: a.has("e"), out: json.NewEncoder(buf), report: s.newProgress("export")}
-	e.out.SetEscapeHTML(false)
+	e := &exporter{s: s, root: a.params[0], ephemeral: a.has("e"), out: buf, report: s.newProgress("export")}
 	err = e.export(ctx)
 	e.report.stop()
 	if err == nil {
@@ -100,7 +99,7 @@ func (e *exporter) export(ctx context.Context) error {
 		return err
 	}
 	header := exportHeader{exportVersion, e.root, e.s.opt.Servers, zxid(c.LastZxid()), time.Now().UTC().Truncate(time.Millisecond)}
-	if err := e.out.Encode(header); err != nil {
+	if err := writeJSON(e.out, header); err != nil {
 		return err
 	}
 	level := []string{e.root}
@@ -115,7 +114,7 @@ func (e *exporter) export(ctx context.Context) error {
 		}
 		level = next
 	}
-	return e.out.Encode(e.count)
+	return writeJSON(e.out, e.count)
 }
 
 // exportPart writes some nodes and returns the paths of their children.
@@ -144,7 +143,7 @@ func (e *exporter) exportPart(ctx context.Context, paths []string) ([]string, er
 		if masked(n.acl) {
 			e.masked++
 		}
-		if err := e.out.Encode(line); err != nil {
+		if err := writeJSON(e.out, line); err != nil {
 			return nil, err
 		}
 		e.count.Nodes++

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quorate/quorate/internal/zkclient"
 	"github.com/quorate/quorate/server/proto"
 )
 
@@ -151,4 +153,39 @@ func requireSafe(t *testing.T, s string) {
 	if !utf8.ValidString(s) || !printable(s, "") {
 		t.Errorf("printed as it is: %q", s)
 	}
+}
+
+func TestWriteJSON_PrintsNoCommandsForTerminals(t *testing.T) {
+	var out strings.Builder
+	nasty := "/\x1b[31m\u009b31m\u202e\U000e0001\u2028\x7f\"\\\xff\n\u00e9"
+	require.NoError(t, writeJSON(&out, listing{Path: nasty, Children: []string{nasty}}))
+	line := strings.TrimSuffix(out.String(), "\n")
+	require.True(t, printable(line, ""), "%q", line)
+	var back listing
+	require.NoError(t, json.Unmarshal([]byte(line), &back))
+	require.Equal(t, strings.ToValidUTF8(nasty, "\ufffd"), back.Path, "the escapes mean the same")
+}
+
+// Whatever a server holds, no command prints it as it is.
+func TestResults_PrintNoCommandsForTerminals(t *testing.T) {
+	nasty := "/a\x1b]0;title\a\u202e"
+	z := zxid(5)
+	for _, r := range []result{
+		listing{Path: nasty, Children: []string{nasty}, Stat: &stat{}}, pathLine{Path: nasty}, pathList{[]string{nasty}},
+		content{Path: nasty, Data: data(nasty)}, content{Path: nasty, Data: data(nasty), format: formatHex},
+		created{Path: nasty}, accessList{ACL: []aclEntry{{nasty, nasty, "r"}}}, identities{[]identity{{nasty, nasty}}},
+		watchEvent{Event: "NodeCreated", Path: nasty}, happening{Event: "NodeCreated", Path: nasty, Zxid: &z},
+		&branch{Path: nasty, Children: []*branch{{Name: nasty}}}, difference{Path: nasty}, difference{Path: nasty, Only: "a"},
+		quotaReport{Path: nasty}, ensembleConfig{Config: nasty}, ensembleConfig{Version: nasty, Clients: []string{nasty}, addrOnly: true},
+		watchStatus{Watches: []armedWatch{{"data", nasty}}}, recent{[]numbered{{1, nasty}}}, importReport{Path: nasty},
+	} {
+		var out strings.Builder
+		require.NoError(t, printResult(&out, r, false))
+		require.True(t, printable(out.String(), "\n"), "%T: %q", r, out.String())
+	}
+	for _, err := range []error{&zkclient.Error{Op: proto.OpGetData, Path: nasty, Err: proto.ErrNoNode},
+		&zkclient.Error{Path: nasty, Err: proto.ErrCode(-99)}, &zkclient.Error{Path: nasty, Err: zkclient.ErrConnectionLoss}, unknown(nasty)} {
+		require.True(t, printable(describe(err), ""), "%q", describe(err))
+	}
+	require.NotContains(t, describe(&zkclient.Error{Op: proto.OpReconfig, Err: proto.ErrBadVersion}), "stat")
 }

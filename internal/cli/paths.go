@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"path"
 	"strings"
 )
@@ -10,21 +9,21 @@ import (
 func checkPath(p string) error {
 	switch {
 	case p == "":
-		return errors.New("Path cannot be empty")
+		return failure("Path cannot be empty")
 	case p[0] != '/':
-		return errors.New("Path must start with / character")
+		return failure("Path must start with / character")
 	case p != "/" && strings.HasSuffix(p, "/"):
-		return errors.New("Path must not end with / character")
+		return failure("Path must not end with / character")
 	case strings.Contains(p, "//"):
-		return errors.New("Path must not have an empty name in it")
+		return failure("Path must not have an empty name in it")
 	}
 	for _, name := range strings.Split(p[1:], "/") {
 		if name == "." || name == ".." {
-			return errors.New("Path must not have . or .. in it")
+			return failure("Path must not have . or .. in it")
 		}
 	}
 	if strings.ContainsRune(p, 0) {
-		return errors.New("Path must not have a zero character in it")
+		return failure("Path must not have a zero character in it")
 	}
 	return nil
 }

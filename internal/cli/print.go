@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/quorate/quorate/server/proto"
@@ -26,9 +27,34 @@ func printResult(w io.Writer, r result, asJSON bool) error {
 		r.text(w)
 		return nil
 	}
-	enc := json.NewEncoder(w)
+	return writeJSON(w, r)
+}
+
+// writeJSON writes a line of JSON in which everything that is not printable is
+// escaped, too.
+func writeJSON(w io.Writer, v any) error {
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(r)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	text := line.String()
+	if !printable(text, "\n") {
+		var b strings.Builder
+		for _, r := range text { // only strings have such letters
+			if r == '\n' || strconv.IsPrint(r) {
+				b.WriteRune(r)
+				continue
+			}
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&b, `\u%04x`, unit)
+			}
+		}
+		text = b.String()
+	}
+	_, err := io.WriteString(w, text)
+	return err
 }
 
 // safe returns s with everything that is not printable escaped.

@@ -452,3 +452,12 @@ func FuzzDecodeTxn(f *testing.F) {
 		require.Equal(t, encoded, proto.AppendTxn(nil, h2, rec2))
 	})
 }
+
+// ZooKeeper takes a reconfig whose newMembers is not null for a whole new configuration.
+func TestReconfigRequest_EmptyIsNull(t *testing.T) {
+	b := proto.Marshal(&proto.ReconfigRequest{Leaving: "3", ConfigID: -1})
+	require.Equal(t, "ffffffff00000001"+"33"+"ffffffff"+"ffffffffffffffff", hex.EncodeToString(b))
+	var back proto.ReconfigRequest
+	require.NoError(t, proto.Unmarshal(b, &back))
+	require.Equal(t, proto.ReconfigRequest{Leaving: "3", ConfigID: -1}, back)
+}

@@ -130,7 +130,8 @@ func (r *SetACLRequest) Decode(d *jute.Decoder) {
 	r.Path, r.ACL, r.Version = d.String(), DecodeACLs(d), d.Int()
 }
 
-// ReconfigRequest is the record of reconfig. Null strings are empty ones.
+// ReconfigRequest is the record of reconfig. Empty strings are null on the wire:
+// ZooKeeper's server takes any other NewMembers for a whole new configuration.
 type ReconfigRequest struct {
 	Joining, Leaving, NewMembers string
 	ConfigID                     int64 // the version expected; -1 means any
@@ -138,9 +139,13 @@ type ReconfigRequest struct {
 
 // Encode appends the record.
 func (r *ReconfigRequest) Encode(e *jute.Encoder) {
-	e.String(r.Joining)
-	e.String(r.Leaving)
-	e.String(r.NewMembers)
+	for _, s := range []string{r.Joining, r.Leaving, r.NewMembers} {
+		if s == "" {
+			e.NullString()
+		} else {
+			e.String(s)
+		}
+	}
 	e.Long(r.ConfigID)
 }
 
