@@ -21,7 +21,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the scenes of testdata giv
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const testLimit = 30 * time.Second
+const testLimit = time.Minute // also the shells' session timeout
 
 func testContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), testLimit)

@@ -54,6 +54,7 @@ const (
 	backoffMin     = 50 * time.Millisecond
 	backoffMax     = time.Second
 	connectTimeMin = time.Second
+	attemptsMin    = 4 // in the time of a session
 	farewellTime   = 2 * time.Second
 )
 

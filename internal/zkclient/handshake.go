@@ -22,7 +22,9 @@ const handshakeBytesMax = 256
 // begins one.
 func (c *Client) connect(ctx context.Context, addr string) (*link, error) {
 	c.mu.Lock()
-	limit := max(c.cfg.SessionTimeout/time.Duration(len(c.servers)), connectTimeMin)
+	// A server that accepts a connection while it starts may never answer on it, so
+	// that one attempt must not take the session's whole time.
+	limit := max(c.cfg.SessionTimeout/time.Duration(max(len(c.servers), attemptsMin)), connectTimeMin)
 	c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

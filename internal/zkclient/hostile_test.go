@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/server/proto"
+	"github.com/quorate/quorate/sim/zktest"
 )
 
 func TestClient_WritesOfALostConnectionFailAndReadsAreRepeated(t *testing.T) {
@@ -139,6 +140,19 @@ func TestClient_SilentServerIsGivenUp(t *testing.T) {
 	require.NoError(t, err)
 	lost, _ := seen.wait(ctx, t, 0, "disconnected", isState(StateConnecting))
 	require.ErrorContains(t, lost.Err, "silent")
+}
+
+func TestClient_ServerThatNeverAnswersCostsNoSession(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	e := zktest.Start(t, 1)
+	c := dial(t, Config{Servers: l.Addr().String() + "," + e.ConnectString(), SessionTimeout: 5 * time.Second})
+	id := c.SessionID()
+	require.NoError(t, e.CutClients(1))
+	_, err = c.Exists(testContext(t), "/", false)
+	require.NoError(t, err)
+	require.Equal(t, id, c.SessionID())
+	require.NoError(t, l.Close())
 }
 
 func TestClient_AbandonedRequestsHoldNothing(t *testing.T) {
