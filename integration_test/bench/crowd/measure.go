@@ -97,7 +97,7 @@ func exercise(c *cluster.Cluster, n int) error {
 			return err
 		}
 		path := fmt.Sprintf("/exercise-%d", i)
-		if err := conn.Create(path, nil); err != nil {
+		if err := conn.Create(path, nil); err != nil && !errors.Is(err, wire.ErrNodeExists) {
 			return err
 		}
 		window := wire.NewWindow(conn, 64)
