@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -29,7 +30,7 @@ type options struct {
 	idle, rate     int
 	calm, storm    time.Duration
 	binary, commit string
-	alone          bool
+	alone, last    bool
 }
 
 func main() {
@@ -41,6 +42,7 @@ func main() {
 	flag.StringVar(&o.binary, "binary", "", "the quorate binary; empty builds one")
 	flag.StringVar(&o.commit, "commit", "", "what to print as the commit; empty asks the build, or git")
 	flag.BoolVar(&o.alone, "alone", false, "measure Quorate only")
+	flag.BoolVar(&o.last, "last", false, "measure Quorate last")
 	flag.Parse()
 	if flag.NArg() > 0 || o.idle < 0 || o.rate < 1 || o.calm < time.Second || o.storm < time.Second {
 		fmt.Fprintln(os.Stderr, "crowd takes flags only, and their numbers are positive; see -h")
@@ -76,6 +78,9 @@ func run(o options) error {
 		fmt.Fprintf(os.Stderr, "no comparison: %v\n", err)
 	} else if !o.alone {
 		kinds = append(kinds, cluster.ZooKeeper)
+	}
+	if o.last {
+		slices.Reverse(kinds)
 	}
 	before := loadAverage()
 	var columns []column

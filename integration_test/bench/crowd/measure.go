@@ -21,6 +21,7 @@ type column struct {
 	calm, beside, during latencies
 	connects             latencies
 	failed               int
+	load                 string // of the machine, when sessions had come and gone
 }
 
 // latencies are sorted.
@@ -77,7 +78,7 @@ func measure(o options, kind cluster.Kind, dir string) (column, error) {
 		return col, err
 	}
 	col.connects, col.failed = storm(o, c.ClientAddrs())
-	col.during, col.after = w.take(), resident(c)
+	col.during, col.after, col.load = w.take(), resident(c), loadAverage()
 	if err := crowd.alive(); err != nil {
 		return col, err
 	}
@@ -223,4 +224,5 @@ func printTable(o options, kinds []cluster.Kind, columns []column) {
 	row("a new session of these, p50 / p99 / max, ms", func(c column) string { return c.connects.String() })
 	row(fmt.Sprintf("sessions opened in %v; failed", o.storm), func(c column) string { return fmt.Sprintf("%d; %d", len(c.connects), c.failed) })
 	row("memory of a server after that, MiB", func(c column) string { return strconv.Itoa(c.after) })
+	row("load average of the machine then", func(c column) string { return c.load })
 }
