@@ -353,7 +353,9 @@ func TestConfig_NoForeignKeyIsAlsoOurs(t *testing.T) {
 
 func FuzzServerConfig(f *testing.F) {
 	for _, seed := range []string{"", "dataDir=/d\nclientPort=2181\n" + threeServers, "a\\\n=b", "=\n:\n\\", "server.1=[::1]:1:2;3\ngroup.1=1",
-		"dataDir=/d\ngossip.join=a:1,\\\n b:2", "dataDir=\\u00", "weight.1=1\nserver.9=", "4lw.commands.whitelist=*,,"} {
+		"dataDir=/d\ngossip.join=a:1,\\\n b:2", "dataDir=\\u00", "weight.1=1\nserver.9=",
+		"dataDir=/d\nsecureClientPort=1\nssl.keyStore.location=/k.pem\nssl.clientAuth=none\nssl.enabledProtocols=TLSv1.3,TLSv1.2\nssl.ciphersuites=TLS_AES_128_GCM_SHA256",
+		"dataDir=/d\nsasl.jaas=/j\nsuperUser.1=a\nenforce.auth.enabled=true\nenforce.auth.schemes=sasl,,ip\nauthProvider.=x", "4lw.commands.whitelist=*,,"} {
 		f.Add([]byte(seed), []byte("1\n"))
 	}
 	f.Fuzz(func(t *testing.T, data, myid []byte) {
