@@ -27,6 +27,7 @@ var names = [...]string{"x", "y", "z"}
 // not for another.
 var oddities = [...]string{
 	"/", "", "/zookeeper", "/zookeeper/config", "/zookeeper/quota", "/a/", "a", "/a//x", "/a/../b", "/none/x", "/a\x00", "/b/\u0085", "/a/x/y/z",
+	"/zookeeper/quota/a", "/zookeeper/quota/a/zookeeper_limits", "/zookeeper/quota/a/zookeeper_stats",
 }
 
 func (g *workload) path() string {

@@ -167,7 +167,7 @@ var Invariants = [...]Rule{
 	invS5: {"S5", "a leader expires a session only when it was told nothing of it for the timeout", ByCluster},
 	invS6: {"S6", "a silent client's session ends in time", ByWitness},
 	invS7: {"S7", "what a session's former connection still sends is not committed", ByWitness},
-	invS8: {"S8", "a local session that becomes global leaves nothing dangling", "not: there are no local sessions"},
+	invS8: {"S8", "a local session that becomes global leaves nothing dangling", "not: no simulated server makes local sessions"},
 	invS9: {"S9", "closing a session always fits into a transaction", "not: no simulated session has ephemerals enough to fill a transaction"},
 
 	invC1:  {"C1", "replies come in the order of the requests of a connection", ByWitness},
@@ -178,7 +178,7 @@ var Invariants = [...]Rule{
 	invC6:  {"C6", "a reply is that of the state at its zxid", ByWitness},
 	invC7:  {"C7", "what was acknowledged happened once, what failed did not, what is unknown at most once", ByWitness},
 	invC8:  {"C8", "sync returns a state that has everything committed before it was sent", ByWitness},
-	invC9:  {"C9", "a read-only server answers no write and does not go back", "not: there is no read-only mode"},
+	invC9:  {"C9", "a read-only server answers no write and does not go back", "not: no simulated server serves without a quorum"},
 	invC10: {"C10", "a request that ends its connection is the last that is answered on it", ByWitness},
 	invW1:  {"W1", "a one-shot watch fires once", ByWitness},
 	invW2:  {"W2", "an event tells of a committed change that the client watches", ByWitness},

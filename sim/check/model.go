@@ -231,15 +231,16 @@ func (m *model) one(at moment, op proto.OpCode, req proto.Record) outcome {
 // multi executes all parts or, if one fails, none: then all before it say 0 and
 // all behind it RuntimeInconsistency (spec client-protocol 1.7).
 func (m *model) multi(at moment, req *proto.MultiRequest) outcome {
-	if !wellFormed(req) {
+	parts, ok := decoded(req)
+	if !ok {
 		return outcome{code: proto.ErrMarshalling, failure: proto.ErrMarshalling}
 	}
-	out := outcome{results: make([]proto.MultiResult, len(req.Ops))}
+	out := outcome{results: make([]proto.MultiResult, len(parts))}
 	tried := m.undo != nil
 	if !tried {
 		m.undo = []func(){}
 	}
-	for i, part := range req.Ops {
+	for i, part := range parts {
 		o := m.one(at, part.Op, part.Request)
 		if o.code == proto.OK {
 			out.results[i] = resultOf(part.Op, o)
@@ -278,26 +279,38 @@ func resultOf(op proto.OpCode, o outcome) proto.MultiResult {
 	return r
 }
 
-// wellFormed reports whether a server can decode a multi: it holds writes only,
-// and no create that has a TTL flag without a TTL or no ACL vector at all.
-func wellFormed(req *proto.MultiRequest) bool {
-	for _, part := range req.Ops {
+// decoded returns the parts of a multi as a server understands them, and false if
+// it does not. It holds writes only. The flags say what a create makes: with those
+// of a container op does not matter, and without those of a time to live there is
+// none. No create has flags that are none, or no ACL vector at all.
+func decoded(req *proto.MultiRequest) ([]proto.MultiOp, bool) {
+	parts := slices.Clone(req.Ops)
+	for i := range parts {
+		part := &parts[i]
 		switch part.Op {
 		case proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer:
 			r := part.Request.(*proto.CreateRequest)
-			if r.ACL == nil || r.Flags == proto.FlagTTL || r.Flags == proto.FlagTTLSequential {
-				return false
+			if r.ACL == nil || r.Flags < proto.FlagPersistent || r.Flags > proto.FlagContainer {
+				return nil, false
+			}
+			if r.Flags == proto.FlagContainer {
+				part.Op = proto.OpCreateContainer
 			}
 		case proto.OpCreateTTL:
-			if part.Request.(*proto.CreateTTLRequest).ACL == nil {
-				return false
+			r := part.Request.(*proto.CreateTTLRequest)
+			switch r.Flags {
+			case proto.FlagTTL, proto.FlagTTLSequential:
+			case proto.FlagContainer:
+				part.Op, part.Request = proto.OpCreateContainer, &r.CreateRequest
+			default:
+				part.Op, part.Request = proto.OpCreate, &r.CreateRequest
 			}
 		case proto.OpDelete, proto.OpSetData, proto.OpCheck:
 		default:
-			return false
+			return nil, false
 		}
 	}
-	return true
+	return parts, true
 }
 
 // sequence is the end of a sequential node's name: the count of creations as ten

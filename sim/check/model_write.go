@@ -63,6 +63,7 @@ func (m *model) create(at moment, op proto.OpCode, r *proto.CreateRequest, ttl i
 	parent.creates++
 	parent.pzxid = at.zxid
 	m.attach(path, n)
+	written := n.stat() // the answer is from before the servers fill in stats
 	if subtree, stats, ok := quotaOf(path); ok {
 		if m.quotas[subtree] = true; stats { // whatever the client wrote
 			n.data = m.statsText(subtree)
@@ -72,7 +73,7 @@ func (m *model) create(at moment, op proto.OpCode, r *proto.CreateRequest, ttl i
 	m.touched = append(m.touched,
 		touch{proto.EventNodeCreated, path, acl},
 		touch{proto.EventNodeChildrenChanged, parentPath, parent.acl})
-	return outcome{path: path, stat: n.stat()}
+	return outcome{path: path, stat: written}
 }
 
 // sequential reports whether the server completes the name.
@@ -132,9 +133,10 @@ func (m *model) setData(at moment, r *proto.SetDataRequest) outcome {
 	}
 	m.save(r.Path)
 	n.data, n.version, n.mzxid, n.mtime = r.Data, after(n.version), at.zxid, at.millis
+	written := n.stat()
 	m.recount()
 	m.touched = append(m.touched, touch{proto.EventNodeDataChanged, r.Path, n.acl})
-	return outcome{stat: n.stat()}
+	return outcome{stat: written}
 }
 
 func (m *model) setACL(at moment, r *proto.SetACLRequest) outcome {
