@@ -17,7 +17,6 @@ import (
 // goZooKeeper is the test suite of github.com/go-zookeeper/zk, at the version
 // that our go.mod requires.
 type goZooKeeper struct {
-	binary string // the compiled tests, once they are
 }
 
 const goZooKeeperModule = "github.com/go-zookeeper/zk"
