@@ -16,8 +16,7 @@ import (
 
 // goZooKeeper is the test suite of github.com/go-zookeeper/zk, at the version
 // that our go.mod requires.
-type goZooKeeper struct {
-}
+type goZooKeeper struct{}
 
 const goZooKeeperModule = "github.com/go-zookeeper/zk"
 
