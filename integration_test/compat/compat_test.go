@@ -13,6 +13,50 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+const (
+	resultsPath  = "results.json"
+	documentPath = "../../docs/compatibility.md"
+)
+
+// The document is what the results say, and names every test that there is.
+func TestDocument_IsMadeFromTheResults(t *testing.T) {
+	r, err := loadResults(resultsPath)
+	require.NoError(t, err)
+	require.NotEmpty(t, r)
+	have, err := os.ReadFile(documentPath)
+	require.NoError(t, err)
+	assert.Equal(t, string(renderDocument(r)), string(have), "go run ./integration_test/compat -render")
+}
+
+func TestDocument_NamesEveryTestOfEverySuite(t *testing.T) {
+	r, err := loadResults(resultsPath)
+	require.NoError(t, err)
+	for _, s := range suites() {
+		t.Run(s.Name(), func(t *testing.T) {
+			if err := s.Missing(); err != nil {
+				t.Skipf("skipped: %v", err)
+			}
+			want, err := s.Tests(context.Background())
+			require.NoError(t, err)
+			require.NotEmpty(t, want)
+			res := r[s.Name()]
+			require.NotNil(t, res, "the suite has never been run")
+			if was := res.Runs[Ours].Client; was != s.Client() {
+				t.Skipf("skipped: the document is about %s, and here is %s", was, s.Client())
+			}
+			for _, col := range columns {
+				var have []string
+				for name, of := range res.Tests {
+					if _, ran := of[col]; ran {
+						have = append(have, name)
+					}
+				}
+				assert.ElementsMatch(t, want, have, "make compat: column %s is of other tests", col)
+			}
+		})
+	}
+}
+
 func TestKnown_IsStaleWhenItPasses(t *testing.T) {
 	r := Results{}
 	name := "TestIntegration_Reconfig"

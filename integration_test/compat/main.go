@@ -263,10 +263,14 @@ func serverName(col Column) string {
 	if col.ours() {
 		return "Quorate"
 	}
-	if target, err := filepath.EvalSymlinks("/usr/share/java/zookeeper.jar"); err == nil {
-		if v, ok := strings.CutPrefix(strings.TrimSuffix(filepath.Base(target), ".jar"), "zookeeper-"); ok {
-			return "Apache ZooKeeper " + v
-		}
+	return "Apache ZooKeeper " + packageVersion("libzookeeper-java")
+}
+
+// packageVersion asks Debian for the version of a package.
+func packageVersion(name string) string {
+	out, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", name).Output()
+	if err != nil {
+		return "of unknown version"
 	}
-	return "Apache ZooKeeper"
+	return string(out)
 }

@@ -32,6 +32,10 @@ against Quorate by the same program on the same machine; then both once more whi
 of the ensemble is killed with SIGKILL every 20 s and started again a second later. A test that
 fails is run again; the table says so. Where a test fails on ZooKeeper too, the reason is given.
 
+What clients' tests do not see is compared byte by byte, with random histories:
+[compatibility-differences.md](compatibility-differences.md) has all differences on the wire that
+are known, and why they are.
+
 `)
 	renderTotals(&b, r)
 	renderRuns(&b, r)
@@ -71,7 +75,7 @@ func renderTotals(b *bytes.Buffer, r Results) {
 		if res == nil {
 			continue
 		}
-		fmt.Fprintf(b, "| [%s](#%s) |", s.Name(), s.Name())
+		fmt.Fprintf(b, "| [%s](#%s) |", s.Name(), strings.ToLower(s.Name()))
 		for _, col := range columns {
 			if _, ran := res.Runs[col]; ran {
 				fmt.Fprintf(b, " %s |", res.total(col))

@@ -52,15 +52,7 @@ func (*javaPrograms) Missing() error {
 }
 
 func (*javaPrograms) Client() string {
-	var names []string
-	for _, jar := range []string{"zookeeper.jar", "curator-recipes.jar"} {
-		target, err := filepath.EvalSymlinks(filepath.Join(javaDir, jar))
-		if err != nil {
-			target = jar
-		}
-		names = append(names, strings.TrimSuffix(filepath.Base(target), ".jar"))
-	}
-	return strings.Join(names, ", ")
+	return "libzookeeper-java " + packageVersion("libzookeeper-java") + ", libcurator-recipes-java " + packageVersion("libcurator-recipes-java")
 }
 
 // launch runs the suite's program; the JVM compiles it first.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -85,13 +84,7 @@ func (h *shell) Missing() error {
 	return nil
 }
 
-func (h *shell) Client() string {
-	out, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", h.install).Output()
-	if err != nil {
-		return h.install
-	}
-	return h.install + " " + strings.TrimSpace(string(out))
-}
+func (h *shell) Client() string { return h.install + " " + packageVersion(h.install) }
 
 func (h *shell) Tests(context.Context) ([]string, error) {
 	if h.scripts == nil {

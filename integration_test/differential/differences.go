@@ -67,18 +67,6 @@ var replyDifferences = []Difference{
 		},
 	},
 	{
-		ID:   "acl-null-auth",
-		What: "an ACL entry whose id is null is refused, also one of scheme auth; 3.8.0 does not look at the id of that",
-		Why:  "as for other schemes",
-		Ends: true,
-		Explains: func(k *Case) bool {
-			if k.Request == nil || k.Real == nil || !hasNull(k.Request) || !slices.Contains(k.Request.Body, str("auth")) {
-				return false
-			}
-			return k.Ours.code() == errInvalidACL || slices.Contains(k.Ours.Cells, "code="+strconv.Itoa(errInvalidACL))
-		},
-	},
-	{
 		ID:   "negative-count",
 		What: "a list of -2 entries cannot be decoded: -5; 3.8.0 takes it for an empty one",
 		Why:  "nobody means that",
