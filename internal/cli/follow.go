@@ -118,16 +118,18 @@ func (f *follower) take(e zkclient.Event) bool {
 		}
 		f.print(h)
 		if f.left--; f.left == 0 {
-			close(f.ended)
+			f.end(nil)
 		}
 	case e.Type != 0:
 		return false
 	case e.State == zkclient.StateExpired:
 		f.s.out.warn("the session has expired")
-		f.expiry <- struct{}{}
+		select {
+		case f.expiry <- struct{}{}:
+		default:
+		}
 	case e.State == zkclient.StateAuthFailed:
-		f.err = e.Err
-		close(f.ended)
+		f.end(e.Err)
 	default:
 		f.tell(e)
 	}
@@ -144,7 +146,16 @@ func (f *follower) tell(e zkclient.Event) {
 
 func (f *follower) print(h happening) {
 	err := f.s.out.print(func(w io.Writer) error { return printResult(w, h, f.s.opt.JSON) })
-	if err != nil && f.err == nil { // a reader that has gone: head, less
+	if err != nil { // a reader that has gone: head, less
+		f.end(err)
+	}
+}
+
+// end ends the following, once. Events come one at a time.
+func (f *follower) end(err error) {
+	select {
+	case <-f.ended:
+	default:
 		f.err = err
 		close(f.ended)
 	}
