@@ -72,6 +72,14 @@
 // are closed, and requests under way are never answered: nobody knows what
 // becomes of them.
 //
+// # What operators see
+//
+// What happens is measured in one table, package metric, under ZooKeeper's names;
+// package meter adds what the quorum does. States are told by reports (report.go).
+// The four-letter words (words.go, texts.go, mntr.go) and the admin server (package
+// admin) print the one and the other, so they agree. Who changed what goes to
+// Config.Audit (audit.go), before the client is answered; package audit writes it down.
+//
 // # Sockets, or none
 //
 // A Conn knows nothing of sockets. It has a [Wire], which it tells that there is
