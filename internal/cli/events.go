@@ -25,7 +25,8 @@ type inbox struct {
 	tap  func(zkclient.Event) bool
 
 	deliver sync.Mutex // one delivers at a time, in order
-	news    news       // deliver guards it
+	news    news       // deliver guards it, and fired
+	fired   bool       // an event of a watch has come since the last command began
 }
 
 func newInbox(s *Shell) *inbox { return &inbox{s: s, more: make(chan struct{}, 1)} }
@@ -52,24 +53,32 @@ func (b *inbox) setTap(f func(zkclient.Event) bool) {
 	b.tap = f
 }
 
-// drain prints what has come so far, and reports whether a watch has fired.
+// begin forgets that watches have fired: a command begins, which may arm others.
+func (b *inbox) begin() {
+	b.drain()
+	b.deliver.Lock()
+	defer b.deliver.Unlock()
+	b.fired = false
+}
+
+// drain prints what has come so far, and reports whether a watch has fired since the
+// last command began.
 func (b *inbox) drain() bool {
 	b.deliver.Lock()
 	defer b.deliver.Unlock()
-	fired := false
 	for {
 		b.mu.Lock()
 		list, lost, tap := b.list, b.lost, b.tap
 		b.list, b.lost = nil, 0
 		b.mu.Unlock()
 		if len(list) == 0 && lost == 0 {
-			return fired
+			return b.fired
 		}
 		if lost > 0 {
 			b.s.out.warn("%d events came faster than they could be printed and are lost", lost)
 		}
 		for _, e := range list {
-			fired = fired || e.Type != 0
+			b.fired = b.fired || e.Type != 0
 			if tap == nil || !tap(e) {
 				b.show(e)
 			}

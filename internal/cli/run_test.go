@@ -136,6 +136,18 @@ func TestRunOnce_WaitsForItsWatch(t *testing.T) {
 	require.Equal(t, exitOK, <-ended)
 }
 
+func TestRunOnce_WatchThatFiresAtOnce(t *testing.T) {
+	e := zktest.Start(t, 1)
+	s := newRig(e.ConnectString(), "").Shell
+	defer s.Close()
+	require.NoError(t, s.execute(testContext(t), []string{"stat", "-w", "/"}))
+	s.inbox.add(zkclient.Event{Type: 3, Path: "/"})
+	require.True(t, s.inbox.drain()) // by whoever prints between the reply and the waiting
+	require.NoError(t, s.inbox.wait(testContext(t), true))
+	require.NoError(t, s.execute(testContext(t), []string{"stat", "-w", "/"}))
+	require.False(t, s.inbox.drain(), "that was the one before")
+}
+
 func TestRunOnce_NoServer(t *testing.T) {
 	r := newRig("127.0.0.1:1", "")
 	r.opt.Timeout = 50 * time.Millisecond

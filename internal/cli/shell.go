@@ -110,6 +110,7 @@ func (s *Shell) execute(ctx context.Context, words []string) error {
 
 func (s *Shell) evaluate(ctx context.Context, words []string) (*command, result, error) {
 	s.armed, s.once = false, true
+	s.inbox.begin()
 	cmd := find(words[0])
 	if cmd == nil {
 		return nil, nil, unknown(words[0])
