@@ -53,7 +53,7 @@ func (s *Server) Config() Config { return s.cfg }
 type ConnReport struct {
 	Remote         netip.AddrPort
 	Secure         bool // it speaks TLS
-	Interest       int  // 1: reading, 5: writing too, 0: closing, or a four-letter word
+	Interest       int  // 1: reading, 5: writing too, 0: a four-letter word
 	Outstanding    int  // requests received and not answered
 	Received, Sent int64
 
@@ -70,12 +70,21 @@ type ConnReport struct {
 
 // ConnReports returns all connections, the oldest first.
 func (s *Server) ConnReports() []ConnReport {
-	conns := s.connections()
+	conns := s.alive()
 	list := make([]ConnReport, len(conns))
 	for i, c := range conns {
 		list[i] = c.report()
 	}
 	return list
+}
+
+// alive returns the connections that are not closing, the oldest first: in
+// ZooKeeper those that are do not exist any more.
+func (s *Server) alive() []*Conn {
+	return slices.DeleteFunc(s.connections(), func(c *Conn) bool {
+		p, _ := c.state()
+		return p >= phaseClosing
+	})
 }
 
 func (c *Conn) report() ConnReport {
@@ -92,7 +101,7 @@ func (c *Conn) report() ConnReport {
 		r.AvgLatency = st.sum / time.Duration(st.count)
 	}
 	switch {
-	case c.phase >= phaseClosing || c.asking:
+	case c.asking:
 		r.Interest = 0
 	case c.flushing:
 		r.Interest = 5
@@ -143,9 +152,7 @@ func (s *Server) Report() Report {
 	}
 	r.PlainRemote, r.PlainLocal = s.handshakes.plainRemote.Load(), s.handshakes.plainLocal.Load()
 	r.LatencyLow, r.LatencyAvg, r.LatencyHigh = s.latency()
-	s.mu.Lock()
-	r.Connections = len(s.conns)
-	s.mu.Unlock()
+	r.Connections = len(s.alive())
 	if st := s.quorum.Status(); st.State == ensemble.Leading {
 		r.ProposalBytes = &st.ProposalBytes
 	}
@@ -185,7 +192,7 @@ type ConnSet struct {
 // connSets returns the connections by the second in which they are due.
 func (s *Server) connSets() []ConnSet {
 	var sets []ConnSet
-	for _, c := range s.connections() {
+	for _, c := range s.alive() {
 		at := s.timeOfDay(c.due()).Add(time.Second - 1).Truncate(time.Second)
 		i, found := slices.BinarySearchFunc(sets, at, func(s ConnSet, at time.Time) int { return s.At.Compare(at) })
 		if !found {
