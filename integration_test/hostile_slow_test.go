@@ -75,20 +75,25 @@ func TestHostileClients_SlowLoris(t *testing.T) {
 func TestHostileClients_NeverRead(t *testing.T) {
 	s := besiege(t, true)
 	const readers = 50
+	var lazy []*intruder
 	for range readers {
 		c := insider(t, s.target.ClientAddr())
 		require.NoError(t, c.nc.(*net.TCPConn).SetReadBuffer(64<<10)) // the kernel shall not read for it
 		require.Equal(t, proto.OK, c.do(proto.OpAddWatch, &proto.AddWatchRequest{Path: "/", Mode: proto.AddWatchPersistentRecursive}))
+		lazy = append(lazy, c)
 	}
 	writer := insider(t, s.target.ClientAddr())
 	name := fmt.Sprintf("/%0400000d", 0)
 	for range 20 { // 800 MB of events
 		require.Equal(t, proto.OK, writer.do(proto.OpCreate, creating(name, 0)))
 		require.Equal(t, proto.OK, writer.do(proto.OpDelete, &proto.PathVersionRequest{Path: name, Version: -1}))
+		for _, c := range lazy { // they are not silent
+			_, _ = c.nc.Write(asked(proto.XidPing, proto.OpPing, &proto.Empty{}))
+		}
 	}
 	s.says("closed a connection whose client did not read")
 	s.lines += readers // sessions that expired
-	s.outlast(1000)
+	s.outlast(1300)
 }
 
 // Clients pipeline reads of a long node and do not take the replies, while others
