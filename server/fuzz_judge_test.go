@@ -2,6 +2,7 @@ package server
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/stretchr/testify/require"
 
@@ -58,7 +59,7 @@ func (p *play) request() (proto.OpCode, proto.Record, []string) {
 	case 11:
 		mode := int32(p.byte() % 3)
 		if mode == proto.AddWatchPersistentRecursive {
-			path, arms = "/a", []string{"*"}
+			arms = []string{"*" + path}
 		} else {
 			arms = []string{path}
 		}
@@ -84,13 +85,13 @@ func (p *play) request() (proto.OpCode, proto.Record, []string) {
 	}
 }
 
-// watched lists what a setWatches watches: everything, if one watch is recursive.
+// watched lists what a setWatches watches.
 func watched(r *proto.SetWatchesRequest) []string {
 	paths := slices.Concat(r.Data, r.Exist, r.Child)
 	if r.Extended {
 		paths = append(paths, r.Persistent...)
-		if len(r.PersistentRecursive) > 0 {
-			paths = append(paths, "*")
+		for _, path := range r.PersistentRecursive {
+			paths = append(paths, "*"+path)
 		}
 	}
 	return paths
@@ -187,7 +188,7 @@ func (p *play) judgeEvent(a *actor, h proto.ReplyHeader, body []byte) {
 	require.Equal(p.t, proto.OK, h.Err)
 	require.Equal(p.t, proto.StateSyncConnected, e.State)
 	require.True(p.t, e.Type >= proto.EventNodeCreated && e.Type <= proto.EventNodeChildrenChanged, "%+v", e)
-	require.True(p.t, a.wild || a.any || a.watches[rooted(e.Path)], "nobody watches %q", e.Path)
+	require.True(p.t, a.wild || a.hears(rooted(e.Path)), "nobody watches %q", e.Path)
 }
 
 // judgeBody checks that the reply is that of the request, byte for byte.
@@ -230,9 +231,18 @@ func (p *play) judgeBody(want expected, body []byte) {
 // arm notes of which paths the client may hear from now on.
 func (a *actor) arm(paths []string) {
 	for _, path := range paths {
-		a.any = a.any || path == "*"
+		if prefix, recursive := strings.CutPrefix(path, "*"); recursive {
+			a.below = append(a.below, rooted(prefix))
+		}
 		a.watches[rooted(path)] = true
 	}
+}
+
+// hears reports whether the client has ever armed a watch that could fire there.
+func (a *actor) hears(path string) bool {
+	return a.watches[path] || slices.ContainsFunc(a.below, func(at string) bool {
+		return at == "/" || path == at || strings.HasPrefix(path, at+"/")
+	})
 }
 
 // rooted gives the root one name.

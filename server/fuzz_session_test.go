@@ -64,7 +64,7 @@ type actor struct {
 	wild    bool // it sent what is no request: from there on only the form counts
 	asked   []expected
 	watches map[string]bool // paths that it may hear of
-	any     bool            // it may hear of all paths
+	below   []string        // it may hear of these, and of what is below them
 	zxid    int64           // of the last reply
 	over    bool            // nothing may come any more
 }
@@ -74,7 +74,7 @@ type expected struct {
 	xid   int32
 	op    proto.OpCode
 	rec   proto.Record
-	paths []string // that it arms if it succeeds
+	paths []string // that it arms if it succeeds; with a * in front, and what is below
 }
 
 const (
@@ -153,7 +153,11 @@ func (p *play) step() {
 	case 8, 9:
 		p.read(a)
 	case 10:
-		p.damage(a)
+		if a.wild || p.byte()%8 == 0 {
+			p.damage(a)
+		} else {
+			p.ask(a)
+		}
 	default:
 		p.ask(a)
 	}
@@ -222,7 +226,7 @@ func (p *play) ask(a *actor) {
 		}
 		b = append(b, request(xid, op, rec)...)
 	}
-	if p.byte()%8 == 0 { // cut short: what comes behind is another request to the server
+	if p.byte()%64 == 0 { // cut short: what comes behind is another request to the server
 		a.wild = true
 		b = b[:len(b)-1-p.byte()%(len(b)-1)]
 	}
