@@ -70,7 +70,7 @@ func startSide(cfg PairConfig, kind cluster.Kind) (*Side, error) {
 		return nil, err
 	}
 	lines := []string{
-		"tickTime=3000", fmt.Sprintf("minSessionTimeout=%d", timeoutMin), fmt.Sprintf("maxSessionTimeout=%d", timeoutMax),
+		"tickTime=1000", fmt.Sprintf("minSessionTimeout=%d", timeoutMin), fmt.Sprintf("maxSessionTimeout=%d", timeoutMax),
 		"DigestAuthenticationProvider.superDigest=" + superDigest, "znode.container.checkIntervalMs=3600000",
 	}
 	if kind == cluster.ZooKeeper {

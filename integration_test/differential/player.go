@@ -113,12 +113,22 @@ func (p *Player) batch(step, conn int, requests []Request) {
 		o.Closed = true
 		return
 	}
+	_ = l.conn.SetDeadline(time.Now().Add(replyTimeout))
+	if len(p.Addrs) > 1 {
+		p.exchange(l, &o, syncFirst.frame(0), []*Request{&syncFirst})
+	}
+	if !o.Closed && !o.Silent {
+		p.sendAll(l, &o, requests)
+	}
+	if o.Closed || o.Silent {
+		p.drop(conn)
+	}
+}
+
+// sendAll is the part of batch that knows of the requests.
+func (p *Player) sendAll(l *link, o *Observation, requests []Request) {
 	var out []byte
 	var expected []*Request
-	if len(p.Addrs) > 1 {
-		expected = append(expected, &syncFirst)
-		out = append(out, syncFirst.frame(0)...)
-	}
 	var last *Request
 	for i := range requests {
 		last = &requests[i]
@@ -127,21 +137,17 @@ func (p *Player) batch(step, conn int, requests []Request) {
 			expected = append(expected, last)
 		}
 	}
-	_ = l.conn.SetDeadline(time.Now().Add(replyTimeout))
-	if last != nil && last.closing() {
-		p.exchange(l, &o, out, expected)
-		if n := len(o.Frames); !o.Closed && !o.Silent {
-			if last.Raw || n > 0 && last.ends(&o.Frames[n-1]) {
-				p.readEnd(l, &o)
-			} else {
-				p.exchange(l, &o, pingRequest.frame(0), []*Request{&pingRequest})
-			}
-		}
-	} else {
-		p.exchange(l, &o, append(out, pingRequest.frame(0)...), append(expected, &pingRequest))
+	if last == nil || !last.closing() {
+		p.exchange(l, o, append(out, pingRequest.frame(0)...), append(expected, &pingRequest))
+		return
 	}
-	if o.Closed || o.Silent {
-		p.drop(conn)
+	p.exchange(l, o, out, expected)
+	switch n := len(o.Frames); {
+	case o.Closed || o.Silent:
+	case last.Raw || n > 0 && last.ends(&o.Frames[n-1]):
+		p.readEnd(l, o)
+	default:
+		p.exchange(l, o, pingRequest.frame(0), []*Request{&pingRequest})
 	}
 }
 
