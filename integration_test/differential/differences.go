@@ -18,8 +18,8 @@ type Difference struct {
 	// Explains reports whether the case is this difference and nothing else. It
 	// is nil for what scripts keep away from, and for a Crash.
 	Explains func(*Case) bool
-	// Crash is what ZooKeeper logs when it ends because of it.
-	Crash string
+	// Crash is what ZooKeeper logs, any of it, when it ends because of it.
+	Crash []string
 }
 
 // Differences are all that are known.
@@ -89,14 +89,22 @@ var replyDifferences = []Difference{
 		},
 	},
 	{
+		ID:   "undecodable-multi",
+		What: "a multi that cannot be decoded changes nothing; in 3.8.0 pipelined requests may be judged as if its first operations had been done",
+		Why:  "what has failed is not there",
+		Ends: true,
+		Explains: func(k *Case) bool {
+			return k.Memory.undecodable && k.Real != nil && k.Ours != nil && k.behind(func(r Request) bool { return r.Op == opMulti })
+		},
+	},
+	{
 		ID:   "setacl-pipelined",
 		What: "an ACL holds for the next request; in 3.8.0 only when the setACL has been applied, so that pipelined requests may still be judged by the old one",
 		Why:  "what a request may do is judged by what was before it",
 		Ends: true,
 		Explains: func(k *Case) bool {
-			i := slices.IndexFunc(k.step().Requests, func(r Request) bool { return r.Op == opSetACL })
-			j := slices.IndexFunc(k.step().Requests, func(r Request) bool { return k.Request != nil && r.String() == k.Request.String() })
-			return i >= 0 && j > i && k.Real != nil && k.Ours != nil && (refused(k.Real) != refused(k.Ours))
+			return k.Real != nil && k.Ours != nil && refused(k.Real) != refused(k.Ours) &&
+				k.behind(func(r Request) bool { return r.Op == opSetACL })
 		},
 	},
 	{
@@ -298,6 +306,14 @@ func butData(cells []string) []string {
 	})
 }
 
+// behind reports whether such a request stands before the case's own in its batch.
+func (k *Case) behind(such func(Request) bool) bool {
+	requests := k.step().Requests
+	i := slices.IndexFunc(requests, such)
+	j := slices.IndexFunc(requests, func(r Request) bool { return k.Request != nil && r.String() == k.Request.String() })
+	return i >= 0 && j > i
+}
+
 // refused reports whether the client was told that it may not.
 func refused(f *Frame) bool {
 	return f.code() == errNoAuth || slices.Contains(f.Cells, "code="+strconv.Itoa(errNoAuth))
@@ -337,15 +353,15 @@ func hasNull(r *Request) bool {
 var otherDifferences = []Difference{
 	{
 		ID:    "crash-quota",
-		What:  "a change below a quota whose limits are null is made; it ends 3.8.0's process",
+		What:  "a change below a quota whose limits or usage are null or no numbers is made; it ends 3.8.0's process",
 		Why:   "no request may end a server",
-		Crash: `Cannot read the array length because "bytes" is null`,
+		Crash: []string{`Cannot read the array length because "bytes" is null`, "org.apache.zookeeper.StatsTrack.<init>"},
 	},
 	{
 		ID:    "crash-ttl",
 		What:  "createTTL with a negative time and flags without one is refused with -8; it ends 3.8.0's process",
 		Why:   "no request may end a server",
-		Crash: "ttl must be positive and cannot be larger than",
+		Crash: []string{"ttl must be positive and cannot be larger than"},
 	},
 	{
 		ID:   "null-watch",

@@ -83,7 +83,8 @@ func (b *bench) end() {
 // crash names the known way in which ZooKeeper ended, or "".
 func crash(e *DeadError) string {
 	for _, d := range Differences {
-		if e.Kind == cluster.ZooKeeper && d.Crash != "" && strings.Contains(e.Log, d.Crash) {
+		known := func(text string) bool { return strings.Contains(e.Log, text) }
+		if e.Kind == cluster.ZooKeeper && slices.ContainsFunc(d.Crash, known) {
 			return d.ID
 		}
 	}
