@@ -139,6 +139,7 @@ func connectionNews(e zkclient.Event) string {
 func (b *inbox) wait(ctx context.Context, once bool) error {
 	for !b.drain() || !once {
 		if s, _ := b.s.client.State(); s >= zkclient.StateExpired {
+			b.s.out.warn("the session is over (%s), and its watches with it", s)
 			return errSilent
 		}
 		select {
