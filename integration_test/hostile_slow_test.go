@@ -223,7 +223,7 @@ func TestHostileClients_WordsAtAllTimes(t *testing.T) {
 	require.NoError(t, group.Wait())
 	t.Logf("answered: %v", answered)
 	for _, n := range answered {
-		assert.Greater(t, n, 50)
+		assert.Greater(t, n, 10)
 	}
 }
 
