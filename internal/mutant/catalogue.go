@@ -118,7 +118,7 @@ var catalogue = []Mutant{
 		ID:     M20,
 		Does:   "lets the first parts of a multi have their effect when a later one fails",
 		Cousin: "ZOOKEEPER-3127",
-		Alarms: []string{"T5", "C6", "T4"},
+		Alarms: []string{"T5", "C6", "T4", "W2"},
 		Where:  []string{"server/znode/prepare.go", "server/znode/apply.go"},
 	}, {
 		ID:     M21,
