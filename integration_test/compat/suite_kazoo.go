@@ -37,7 +37,8 @@ func (*kazoo) About() string {
 // client, tests of how long a client waits, and those of the client alone that
 // take long.
 func (*kazoo) Slow(test string) bool {
-	for _, part := range []string{"test_gevent_handler ", "test_eventlet_handler ", "test_partitioner ", "test_update_host_list", "TestReconfig."} {
+	for _, part := range []string{"test_gevent_handler ", "test_eventlet_handler ", "test_partitioner ", "test_update_host_list", "TestReconfig.",
+		"TestReadOnlyMode.", "test_child_watcher_remove_session_watcher", "test_barrier_exists"} {
 		if strings.Contains(test, part) {
 			return true
 		}
