@@ -50,6 +50,17 @@ func reopen(t testing.TB, addr string, old *rawClient) (*rawClient, proto.Connec
 	return c, resp, ok
 }
 
+// comeBack is reopen at a server that may not have seen yet what old has seen: until
+// then it sends its clients away, and they try again.
+func comeBack(t testing.TB, addr string, old *rawClient) (*rawClient, proto.ConnectResponse, bool) {
+	t.Helper()
+	for start := time.Now(); ; time.Sleep(tickFor) {
+		if c, resp, ok := reopen(t, addr, old); ok || time.Since(start) > waitFor {
+			return c, resp, ok
+		}
+	}
+}
+
 func (c *rawClient) connect(req proto.ConnectRequest) (proto.ConnectResponse, bool) {
 	c.t.Helper()
 	if req.Password == nil {

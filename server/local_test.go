@@ -91,7 +91,7 @@ func TestLocal_EphemeralMakesItGlobal(t *testing.T) {
 
 			// Now it can move, and its end takes the nodes along.
 			require.Eventually(t, func() bool { return e.members[1].s.zxid.Load() >= c.last }, waitFor, tickFor)
-			moved, resp, ok := reopen(t, e.members[1].addr, c)
+			moved, resp, ok := comeBack(t, e.members[1].addr, c)
 			require.True(t, ok)
 			require.Equal(t, c.session, resp.SessionID)
 			moved.mustDo(1, proto.OpExists, read("/e2", false), &proto.StatReply{})
@@ -111,7 +111,7 @@ func TestLocal_ComesBackHereAndNowhereElse(t *testing.T) {
 	assert.Equal(t, c.session, resp.SessionID)
 	c.closed()
 	again.create(1, "/a", "", proto.FlagPersistent)
-	_, resp, ok = reopen(t, e.members[1].addr, again)
+	_, resp, ok = comeBack(t, e.members[1].addr, again)
 	require.True(t, ok)
 	assert.Zero(t, resp.SessionID, "another server has never heard of it")
 	e.elect(2) // and it outlives an election

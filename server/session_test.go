@@ -76,7 +76,7 @@ func TestSession_ExpiresOnTheLeaderAfterItsTimeoutOnly(t *testing.T) {
 	assert.Less(t, time.Since(start), 5*time.Second)
 	pinging.expect(-2, nil)
 	pinging.mustDo(3, proto.OpExists, read("/pinging", false), &proto.StatReply{})
-	_, resp, ok := reopen(t, e.members[2].addr, quiet)
+	_, resp, ok := comeBack(t, e.members[2].addr, quiet)
 	require.True(t, ok)
 	assert.Zero(t, resp.SessionID, "it is told")
 }
@@ -93,7 +93,7 @@ func TestSession_MovesToAnotherServer(t *testing.T) {
 	e := newEnsemble(t, 3, Config{})
 	old := open(t, e.members[0].addr)
 	old.create(1, "/e", "", proto.FlagEphemeral)
-	moved, resp, ok := reopen(t, e.members[1].addr, old)
+	moved, resp, ok := comeBack(t, e.members[1].addr, old)
 	require.True(t, ok)
 	require.Equal(t, old.session, resp.SessionID)
 	// What the old connection still sends is not executed, and not answered.
@@ -104,7 +104,7 @@ func TestSession_MovesToAnotherServer(t *testing.T) {
 	moved.mustDo(2, proto.OpExists, read("/e", false), &st)
 	assert.Equal(t, moved.session, st.Stat.EphemeralOwner)
 	moved.create(3, "/e2", "", proto.FlagEphemeral)
-	back, _, ok := reopen(t, e.members[0].addr, moved)
+	back, _, ok := comeBack(t, e.members[0].addr, moved)
 	require.True(t, ok)
 	back.create(1, "/e3", "", proto.FlagEphemeral)
 	moved.write(request(4, proto.OpMulti, &proto.MultiRequest{Ops: []proto.MultiOp{{Op: proto.OpDelete,
@@ -119,7 +119,7 @@ func TestSession_SurvivesElections(t *testing.T) {
 	for i := range 3 {
 		e.elect(ensemble.ServerID(i + 1))
 		c.closed()
-		next, resp, ok := reopen(t, e.members[(i+1)%3].addr, c)
+		next, resp, ok := comeBack(t, e.members[(i+1)%3].addr, c)
 		require.True(t, ok)
 		require.Equal(t, c.session, resp.SessionID)
 		next.last = c.last

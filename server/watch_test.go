@@ -90,7 +90,7 @@ func TestWatch_SetWatchesAfterReconnect(t *testing.T) {
 	other.mustDo(4, proto.OpDelete, &proto.PathVersionRequest{Path: "/again", Version: -1}, nil)
 	other.create(5, "/again", "", 0)
 	other.create(6, "/born", "", 0)
-	again, _, ok := reopen(t, e.members[2].addr, c)
+	again, _, ok := comeBack(t, e.members[2].addr, c)
 	require.True(t, ok)
 	again.write(request(-8, proto.OpSetWatches, &proto.SetWatchesRequest{RelativeZxid: h.Zxid,
 		Data:  []string{"/same", "/changed", "/deleted", "/again"},
