@@ -113,7 +113,7 @@ func (c *comparer) observation(real, ours *Observation) {
 	c.memory.begin(c.script, real.Step, real.Conn)
 	r, o := real.Frames, ours.Frames
 	for i := range o {
-		c.memory.replied(&o[i]) // events stand before it
+		c.memory.replied(real.Step, &o[i]) // events stand before it
 	}
 	for (len(r) > 0 || len(o) > 0) && !c.stop {
 		var re, oe []Frame

@@ -89,15 +89,6 @@ var replyDifferences = []Difference{
 		},
 	},
 	{
-		ID:   "undecodable-multi",
-		What: "a multi that cannot be decoded changes nothing; in 3.8.0 pipelined requests may be judged as if its first operations had been done",
-		Why:  "what has failed is not there",
-		Ends: true,
-		Explains: func(k *Case) bool {
-			return k.Memory.undecodable && k.Real != nil && k.Ours != nil && k.behind(func(r Request) bool { return r.Op == opMulti })
-		},
-	},
-	{
 		ID:   "setacl-pipelined",
 		What: "an ACL holds for the next request; in 3.8.0 only when the setACL has been applied, so that pipelined requests may still be judged by the old one",
 		Why:  "what a request may do is judged by what was before it",
@@ -349,9 +340,23 @@ func hasNull(r *Request) bool {
 	return slices.ContainsFunc(r.Body, func(t Token) bool { return t.Kind == kindNull })
 }
 
-// otherDifferences are those that no reply shows, and those that scripts keep
-// away from.
+// otherDifferences are the widest one, those that no reply shows, and those that
+// scripts keep away from.
 var otherDifferences = []Difference{
+	{
+		ID:   "undecodable-multi",
+		What: "a multi that cannot be decoded changes nothing; in 3.8.0 pipelined requests may be judged as if its first operations had been done",
+		Why:  "what has failed is not there",
+		Ends: true,
+		Explains: func(k *Case) bool {
+			switch k.op() {
+			case opCreate, opCreate2, opCreateContainer, opCreateTTL, opDelete, opSetData, opSetACL, opMulti:
+				return k.Memory.undecodableIn == k.Step && k.Real != nil && k.Ours != nil &&
+					k.behind(func(r Request) bool { return r.Op == opMulti })
+			}
+			return false
+		},
+	},
 	{
 		ID:    "crash-quota",
 		What:  "a change below a quota whose limits or usage are null or no numbers is made; it ends 3.8.0's process",

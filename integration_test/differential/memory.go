@@ -8,10 +8,12 @@ import "strings"
 type Memory struct {
 	closings    map[string]bool // zxids of closeSessions that were answered, as named
 	watched     map[int]map[string]armed
-	alias       bool            // the root has been watched by its empty name
-	undecodable bool            // a multi or reconfig was answered with -5
-	restricted  map[string]bool // paths that had an ACL other than world:anyone:31
-	prefixes    []string        // the same of sequential nodes
+	alias       bool // the root has been watched by its empty name
+	undecodable bool // a multi or reconfig was answered with -5
+	// undecodableIn is the last step in which that was so of a multi, or -1.
+	undecodableIn int
+	restricted    map[string]bool // paths that had an ACL other than world:anyone:31
+	prefixes      []string        // the same of sequential nodes
 }
 
 // armed is a set of ways in which a connection watches, or watched, a path.
@@ -25,7 +27,7 @@ const (
 )
 
 func newMemory() *Memory {
-	return &Memory{closings: map[string]bool{}, watched: map[int]map[string]armed{}, restricted: map[string]bool{}}
+	return &Memory{undecodableIn: -1, closings: map[string]bool{}, watched: map[int]map[string]armed{}, restricted: map[string]bool{}}
 }
 
 // begin is called before each step on each connection: it takes note of what the
@@ -157,7 +159,7 @@ func (m *Memory) hidden(path string) bool {
 }
 
 // replied takes note of a reply of ours.
-func (m *Memory) replied(f *Frame) {
+func (m *Memory) replied(step int, f *Frame) {
 	if f.Request == nil {
 		return
 	}
@@ -165,6 +167,12 @@ func (m *Memory) replied(f *Frame) {
 	case opCloseSession:
 		m.closings[f.cell("zxid")] = true
 	case opMulti, opReconfig:
-		m.undecodable = m.undecodable || f.code() == errMarshalling
+		if f.code() != errMarshalling {
+			return
+		}
+		m.undecodable = true
+		if f.Request.Op == opMulti {
+			m.undecodableIn = step
+		}
 	}
 }
