@@ -310,7 +310,7 @@ func TestHostile_ConfigurationWithTypos(t *testing.T) {
 	assert.Greater(t, code, 0)
 	for _, want := range []string{
 		path + `:1: unknown key "dataDri"; did you mean dataDir?`, path + ":2: clientPort=21x",
-		path + ":4: secureClientPort is not supported yet", path + ":5: forceSync=no is refused", "dataDir is missing",
+		path + ":4: secureClientPort: ssl.keyStore.location is missing", path + ":5: forceSync=no is refused", "dataDir is missing",
 	} {
 		assert.Contains(t, out, want)
 	}

@@ -39,9 +39,9 @@ type siege struct {
 // does other things too: less than would make a client look for another server.
 func witnessPatience() time.Duration {
 	if *raceFlag { // which makes servers slow
-		return 15 * time.Second
+		return 30 * time.Second
 	}
-	return 3 * time.Second
+	return 10 * time.Second
 }
 
 // besiege starts the servers. The target is the leader, or else a follower.
