@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/integration_test/cluster"
+	"github.com/quorate/quorate/integration_test/wire"
 	"github.com/quorate/quorate/server/proto"
 )
 
@@ -175,4 +176,48 @@ func TestStorm_ThousandsComeBackAfterTheLeader(t *testing.T) {
 	children, err := conn.Children("/storm")
 	require.NoError(t, err)
 	assert.Len(t, children, old, "every session lives, and so does its node")
+}
+
+// Clients that come in crowds while others write as much as goes through: both get
+// on. (What is being created waits in the same line as the writes, and must not be
+// asked for by whoever has to make room in it.)
+func TestStorm_CrowdsAndHeavyWriters(t *testing.T) {
+	const writers, crowd = 6, 800
+	c := startCluster(t, cluster.Config{Servers: 1, Lines: []string{"maxClientCnxns=0"}})
+	addr := c.Server(1).ClientAddr()
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	t.Cleanup(func() { close(stop); wg.Wait() })
+	value := make([]byte, 900_000)
+	for i := range writers {
+		conn := dial(t, addr)
+		path := fmt.Sprintf("/heavy%d", i)
+		require.NoError(t, conn.Create(path, nil))
+		w := wire.NewWindow(conn, 32)
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					_, _ = w.Wait()
+					return
+				default:
+					w.Set(wire.SetRequest(path, value), nil)
+				}
+			}
+		})
+	}
+	clients := make([]*stormClient, crowd)
+	for i := range clients {
+		clients[i] = &stormClient{addrs: []string{addr}, rng: rand.New(rand.NewPCG(1, uint64(i)))}
+	}
+	t.Cleanup(func() {
+		for _, c := range clients {
+			if c.nc != nil {
+				_ = c.nc.Close()
+			}
+		}
+	})
+	start := time.Now()
+	require.NoError(t, each(clients, func(_ int, c *stormClient) error { return c.connect(start.Add(60 * time.Second)) }))
+	t.Logf("all %d have sessions after %v", crowd, time.Since(start).Round(time.Millisecond))
 }

@@ -78,9 +78,18 @@ func (c *Conn) auth(in incoming, h proto.RequestHeader) {
 	if code != proto.OK {
 		how = last
 		c.s.stats.authFailed.Add(1)
-		c.s.complain(slog.LevelWarn, "authentication failed; closing the connection", "remote", c.remote, "scheme", req.Scheme, "err", code)
+		c.s.complain(slog.LevelWarn, "authentication failed; closing the connection", "remote", c.remote, "scheme", clip(req.Scheme), "err", code)
 	}
 	c.answer(in, head, how, nil)
+}
+
+// clip shortens what a client sent for a line of the log.
+func clip(s string) string {
+	const bytesMax = 100
+	if len(s) <= bytesMax {
+		return s
+	}
+	return s[:bytesMax] + "…"
 }
 
 // schemeEnsemble is no identity: the client says the name of the ensemble that it
@@ -99,7 +108,7 @@ func (c *Conn) ensemble(in incoming, h proto.RequestHeader, name string) {
 		m.EnsembleAuthSuccess.Inc()
 	default:
 		m.EnsembleAuthFail.Inc()
-		c.s.complain(slog.LevelWarn, "closing a connection that was meant for another ensemble; see ensembleAuthName", "remote", c.remote, "wants", name, "is", names)
+		c.s.complain(slog.LevelWarn, "closing a connection that was meant for another ensemble; see ensembleAuthName", "remote", c.remote, "wants", clip(name), "is", names)
 		c.drop(in, 0)
 		c.finish("another ensemble was wanted")
 		return

@@ -74,10 +74,11 @@ type Conn struct {
 	requests  int // received and not answered
 	pending   int // handed to the quorum and not done
 	barrier   bool
-	coming    int  // bytes of a large request that is not whole yet
-	waiting   bool // Receive refused bytes: tell Wire.Room
-	closeSent bool // the client asked to close its session
-	asking    bool // a four-letter word is being answered
+	coming    int         // bytes of a large request that is not whole yet
+	turn      func() bool // asks the quorum for the session, by a worker; see giveTurn
+	waiting   bool        // Receive refused bytes: tell Wire.Room
+	closeSent bool        // the client asked to close its session
+	asking    bool        // a four-letter word is being answered
 
 	ended     bool          // no more bytes come from the client
 	endReason string        // why

@@ -37,6 +37,7 @@ func (s *Server) forget(c *Conn) {
 		delete(s.sessions, id)
 	}
 	s.mu.Unlock()
+	c.takeTurn() // nobody serves it any more
 }
 
 // misbehaved writes into the log that the connection is being closed because of

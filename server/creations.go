@@ -27,6 +27,7 @@ type creation struct {
 
 // create calls submit for c, now or when its turn comes. submit reports whether it
 // gave the quorum something to do; then created is to be called when that is done.
+// A worker that serves c calls create, and it is a worker of c that calls submit.
 func (s *Server) create(c *Conn, submit func() bool) {
 	var gone []creation
 	s.mu.Lock()
@@ -61,21 +62,51 @@ func (w *creations) line(next creation, open map[*Conn]struct{}) (gone []creatio
 	return gone
 }
 
-// created lets the next one begin.
+// created gives the turn to the next one. It may be called by the goroutine that
+// applies, which must not submit anything: Submit may wait for what that goroutine
+// has to do.
 func (s *Server) created() {
 	for {
-		var submit func() bool
+		var next creation
 		s.mu.Lock()
 		w := &s.creating
 		if len(w.waiting) > 0 {
-			submit, w.waiting[0] = w.waiting[0].submit, creation{}
+			next, w.waiting[0] = w.waiting[0], creation{}
 			w.waiting = w.waiting[1:]
 		} else {
 			w.active--
 		}
 		s.mu.Unlock()
-		if submit == nil || submit() {
+		if next.c == nil || next.c.giveTurn(next.submit) {
 			return
 		}
+		next.submit() // the client is gone: see above
 	}
+}
+
+// giveTurn has a worker call submit. It reports false if the client is gone.
+func (c *Conn) giveTurn(submit func() bool) bool {
+	c.mu.Lock()
+	there := c.phase == phaseDeciding
+	if there {
+		c.turn = submit
+	}
+	c.mu.Unlock()
+	if there {
+		c.wire.Ready()
+	}
+	return there
+}
+
+// takeTurn calls the submit of giveTurn, once, and reports whether there was one.
+// It is called by the worker that serves the connection, and by forget.
+func (c *Conn) takeTurn() bool {
+	c.mu.Lock()
+	submit := c.turn
+	c.turn = nil
+	c.mu.Unlock()
+	if submit != nil && !submit() {
+		c.s.created()
+	}
+	return submit != nil
 }

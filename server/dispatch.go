@@ -7,6 +7,7 @@ import (
 
 // Serve implements lf.Handler: it begins the requests that may begin, in order.
 func (c *Conn) Serve() (again bool) {
+	c.takeTurn()
 	for range turnRequests {
 		in, h, first, ok := c.next()
 		switch {
@@ -61,8 +62,10 @@ func (c *Conn) submit(in incoming, h proto.RequestHeader) {
 	body := in.frame[requestHeaderBytes:]
 	local := c.isLocal()
 	if local && c.s.cfg.LocalSessionsUpgrading && mustUpgrade(h.Op, body) {
-		c.upgrade()
-		local = false
+		if local = false; !c.upgrade() {
+			c.drop(in, committed)
+			return
+		}
 	}
 	req := appendRequest(id, h.Xid, h.Op, local, c.idsBytes, body)
 	c.s.quorum.Submit(req, func(result any, err error) { c.written(in, h, result, err) })

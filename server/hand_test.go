@@ -25,10 +25,11 @@ type hand struct {
 	lines []string // what happened
 	wires []*handWire
 
-	zxid  ensemble.Zxid
-	late  bool     // the quorum does nothing before step
-	queue []func() // of the quorum
-	lost  []func() // what to tell them if the role is lost instead
+	zxid   ensemble.Zxid
+	inDone int      // in the callback of Submit, which must not call it
+	late   bool     // the quorum does nothing before step
+	queue  []func() // of the quorum
+	lost   []func() // what to tell them if the role is lost instead
 
 	applied func(txn []byte) // hears of every transaction, if not nil
 }
@@ -97,7 +98,16 @@ func (h *hand) ask(do, lose func()) {
 	}
 }
 
+func (h *hand) done(f func()) {
+	h.inDone++
+	f()
+	h.inDone--
+}
+
 func (h *hand) Submit(request []byte, done func(any, error)) {
+	if h.inDone > 0 {
+		panic("Submit was called by the done of another: it may wait for what only the caller can do")
+	}
 	h.note("submit %x", request)
 	h.ask(func() {
 		h.zxid++
@@ -107,8 +117,9 @@ func (h *hand) Submit(request []byte, done func(any, error)) {
 		if h.applied != nil {
 			h.applied(data)
 		}
-		done(h.s.Apply(zab.Txn{Zxid: h.zxid, Origin: origin, Data: data}), nil)
-	}, func() { done(nil, errRoleLost) })
+		result := h.s.Apply(zab.Txn{Zxid: h.zxid, Origin: origin, Data: data})
+		h.done(func() { done(result, nil) })
+	}, func() { h.done(func() { done(nil, errRoleLost) }) })
 }
 
 func (h *hand) Sync(done func(error)) {

@@ -67,13 +67,15 @@ func (c *Conn) decide(timeout time.Duration, hasReadOnly bool) {
 }
 
 // bind makes c the connection of a session, so that the end of the session ends
-// it, and returns the one that was. It reports false if c is closing already.
+// it, and returns the one that was. It reports false if c is closing already, or
+// must, because the server has stopped to serve, or to serve as it did when the
+// client came: who stops that closes the connections that are bound.
 func (s *Server) bind(c *Conn, id int64) (old *Conn, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase != phaseDeciding || c.readOnly != s.readOnly.Load() {
+	if c.phase != phaseDeciding || !s.serving.Load() || c.readOnly != s.readOnly.Load() {
 		return nil, false
 	}
 	old = s.sessions[id]
@@ -83,6 +85,14 @@ func (s *Server) bind(c *Conn, id int64) (old *Conn, ok bool) {
 	c.session = id
 	s.sessions[id] = c
 	return old, true
+}
+
+// unbound closes a connection that bind refused.
+func (c *Conn) unbound(in incoming) {
+	c.drop(in, 0)
+	if p, _ := c.state(); p == phaseDeciding {
+		c.finish("the server does not serve as it did any more")
+	}
 }
 
 // freshSessionID returns an id that no session has, as far as this server knows.
@@ -112,12 +122,13 @@ func (s *Server) newSession(c *Conn, in incoming, timeout time.Duration) {
 func (s *Server) tryNewSession(c *Conn, in incoming, timeout time.Duration, tries int) bool {
 	id := s.freshSessionID()
 	if _, ok := s.bind(c, id); !ok {
-		c.drop(in, 0)
+		c.unbound(in)
 		return false
 	}
 	s.submitCreateSession(id, timeout, c.idsBytes, func(code proto.ErrCode, known bool) {
 		if known && code == proto.ErrBadArguments && tries > 1 { // the id is taken after all
-			if !s.tryNewSession(c, in, timeout, tries-1) {
+			if !c.giveTurn(func() bool { return s.tryNewSession(c, in, timeout, tries-1) }) {
+				c.drop(in, 0)
 				s.created()
 			}
 			return
@@ -167,7 +178,7 @@ func (s *Server) oldSession(c *Conn, in incoming, id int64, passwd []byte) {
 	}
 	old, ok := s.bind(c, id)
 	if !ok {
-		c.drop(in, 0)
+		c.unbound(in)
 		return
 	}
 	if old != nil && old != c {

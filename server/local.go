@@ -23,7 +23,7 @@ func (s *Server) localSession(c *Conn, in incoming, timeout time.Duration) {
 	c.mu.Unlock()
 	if _, ok := s.bind(c, id); !ok {
 		s.dropLocal(id)
-		c.drop(in, 0)
+		c.unbound(in)
 		return
 	}
 	s.connected(c, in, false)
@@ -96,20 +96,41 @@ func (c *Conn) closeLocal(in incoming, h proto.RequestHeader) {
 
 // upgrade makes the connection's local session a global one, in the order of its
 // requests: whatever it sends to the quorum from now on comes behind the
-// transaction that creates the session.
-func (c *Conn) upgrade() {
+// transaction that creates the session. It reports false if the session is another
+// connection's by now, or over: this one is being closed then.
+func (c *Conn) upgrade() bool {
 	s := c.s
+	if !s.unlocal(c) {
+		c.finish("the local session is another connection's, or over")
+		return false
+	}
 	c.mu.Lock()
-	c.local = false
 	id, timeout, ids := c.session, c.timeout, c.idsBytes
 	c.mu.Unlock()
-	s.dropLocal(id)
 	s.log.Debug("a local session becomes a global one", "session", sessionID(id), "remote", c.remote)
 	s.submitCreateSession(id, timeout, ids, func(code proto.ErrCode, known bool) {
 		if !known || code != proto.OK {
 			c.finish("making the local session a global one: " + outcome(code, known))
 		}
 	})
+	return true
+}
+
+// unlocal takes c's session out of the local ones, in one step with seeing that it
+// is c's: whoever comes back to it afterwards finds that it is none.
+func (s *Server) unlocal(c *Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trackMu.Lock()
+	defer s.trackMu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.sessions[c.session] != c || !s.locals.Has(c.session) {
+		return false
+	}
+	s.locals.Remove(c.session)
+	c.local = false
+	return true
 }
 
 // mustUpgrade reports whether a request of a local session creates an ephemeral
@@ -118,7 +139,7 @@ func mustUpgrade(op proto.OpCode, body []byte) bool {
 	switch op {
 	case proto.OpCreate, proto.OpCreate2, proto.OpMulti:
 		rec, err := proto.DecodeRequest(op, body)
-		return err == nil && proto.CreatesEphemeral(rec)
+		return err == nil && proto.CreatesEphemeral(op, rec)
 	}
 	return false
 }

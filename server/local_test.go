@@ -165,8 +165,8 @@ func TestCreations_RenewalsDoNotWaitForAll(t *testing.T) {
 	require.NoError(t, err, "it comes behind those that were under way")
 	for len(h.queue) > 0 {
 		h.step()
+		h.settle() // who has the turn asks by a worker
 	}
-	h.settle()
 	for _, w := range crowd {
 		_, err := w.frame()
 		require.NoError(t, err)
@@ -194,4 +194,74 @@ func TestCreations_ClientsThatGiveUp(t *testing.T) {
 	assert.Equal(t, creationsMax, h.submitted(), "those that waited were never asked for")
 	h.late = false
 	h.join(t)
+}
+
+// A client that goes away between getting its turn and using it does not keep it.
+func TestCreations_TurnsOfClientsThatAreGone(t *testing.T) {
+	h := newHand(Config{MaxClientCnxns: -1})
+	h.late = true
+	var crowd []*handWire
+	for range 2 * creationsMax {
+		w := h.dial("10.0.0.2:1")
+		w.send(proto.AppendFrame(nil, &proto.ConnectRequest{TimeoutMillis: 4000}))
+		crowd = append(crowd, w)
+	}
+	h.settle()
+	for len(h.queue) > 0 {
+		h.step() // gives turns, and no worker has used one yet
+	}
+	for _, w := range crowd {
+		w.c.Abort("the client went away")
+	}
+	h.settle()
+	assert.Zero(t, h.s.creating.active)
+	assert.Zero(t, h.s.inflight.Load())
+	h.late = false
+	h.join(t)
+}
+
+// A client whose request is looked at while the server loses its role gets no
+// local session: nobody would take it away again.
+func TestLocal_NoneWithoutARole(t *testing.T) {
+	h := newHand(Config{LocalSessions: true})
+	w := h.dial("10.0.0.1:1")
+	w.send(proto.AppendFrame(nil, &proto.ConnectRequest{TimeoutMillis: 4000}))
+	h.s.cfg.Trace.Touched = nil
+	late := h.s.cfg.Clock
+	lost := false
+	h.s.now = func() time.Duration { // it is asked behind the check that the server serves
+		if !lost {
+			lost = true
+			h.look()
+		}
+		return late()
+	}
+	h.settle()
+	_, err := w.frame()
+	assert.Error(t, err)
+	assert.True(t, w.ended || w.closed)
+	assert.Zero(t, h.s.localSessions())
+}
+
+// Only the connection that has the local session makes it a global one.
+func TestLocal_UpgradeByTheOldConnectionFails(t *testing.T) {
+	h := newHand(Config{LocalSessions: true, LocalSessionsUpgrading: true})
+	old := h.join(t)
+	old.send(request(1, proto.OpCreate, createOf("/e", "", proto.FlagEphemeral)))
+	again := h.dial("10.0.0.1:2")
+	h.s.mu.Lock()
+	h.s.sessions[old.session] = again.c // as bind does, for a client that came back
+	h.s.mu.Unlock()
+	h.settle()
+	assert.True(t, old.ended || old.closed)
+	assert.Zero(t, h.submitted())
+	assert.Equal(t, 1, h.s.localSessions())
+	assert.Zero(t, h.s.inflight.Load())
+}
+
+func TestLocal_ContainersNeedNoUpgradeWhateverTheirFlags(t *testing.T) {
+	h := newHand(Config{LocalSessions: true})
+	w := h.join(t)
+	w.do(proto.OpCreateContainer, createOf("/c", "", proto.FlagEphemeral))
+	assert.Equal(t, proto.OK, w.reply(t, &proto.Create2Reply{}).Err)
 }

@@ -44,7 +44,7 @@ func (s *Server) Monitor(visit func(name string, value any)) {
 	nodes := s.tree.NodeCount()
 	s.state.RUnlock()
 	if nodes <= digestNodesMax {
-		at, digest := s.TreeDigest()
+		at, digest := s.shownDigest()
 		visit("tree_digest", fmt.Sprintf("%016x", digest))
 		visit("tree_digest_zxid", at.String())
 	}

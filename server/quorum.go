@@ -14,7 +14,8 @@ type Quorum interface {
 	// Requests of this server keep their order. done is called exactly once:
 	// by the goroutine that calls Apply, right after the Apply of the resulting
 	// transaction, with what Apply returned; or with an error when the outcome
-	// is unknown (a change of role, a lost link). It never blocks for long.
+	// is unknown (a change of role, a lost link). Submit may wait until others of
+	// this server's requests are done, so done must not call it.
 	Submit(request []byte, done func(result any, err error))
 	// Sync calls done once this server has applied everything that was committed
 	// when Sync was called, as confirmed by a quorum; like Submit's in the

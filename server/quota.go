@@ -28,7 +28,7 @@ func (s *Server) tellExcesses() {
 				s.metrics.QuotaExceeded.Get(ns).Inc()
 			}
 		}
-		s.complain(slog.LevelWarn, what, "quota", e.Subtree, "of", e.What, "amount", e.Amount, "limit", e.Limit)
+		s.complain(slog.LevelWarn, what, "quota", clip(e.Subtree), "of", e.What, "amount", e.Amount, "limit", e.Limit)
 	}
 	s.excesses = s.excesses[:0]
 }

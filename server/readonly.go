@@ -23,13 +23,14 @@ func (s *Server) serveReadOnly(now time.Duration) {
 	if !s.cfg.ReadOnly || !s.hasServed.Load() || s.serving.Load() {
 		return
 	}
-	s.state.Lock()
-	looking := s.role.Load().State == ensemble.Looking && now-s.lookingSince >= max(readOnlyAfter, s.cfg.TickTime)
+	s.mu.Lock() // as who ends it: a role that is found meanwhile is either seen here, or ends it
+	looking := !s.serving.Load() && s.role.Load().State == ensemble.Looking &&
+		now-time.Duration(s.lookingSince.Load()) >= max(readOnlyAfter, s.cfg.TickTime)
 	if looking {
 		s.readOnly.Store(true)
 		s.serving.Store(true)
 	}
-	s.state.Unlock()
+	s.mu.Unlock()
 	if looking {
 		s.log.Warn("no quorum: serving reads to clients that asked for a read-only session", "zxid", ensemble.Zxid(s.zxid.Load()))
 	}
@@ -40,11 +41,13 @@ func (s *Server) serveReadOnly(now time.Duration) {
 func (s *Server) endReadOnly(why string) {
 	s.mu.Lock()
 	was := s.readOnly.Swap(false)
+	if was {
+		s.serving.Store(false)
+	}
 	s.mu.Unlock()
 	if !was {
 		return
 	}
-	s.serving.Store(false)
 	n := s.closeSessions(why)
 	if !s.cfg.LocalSessions {
 		s.trackMu.Lock()

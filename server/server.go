@@ -32,8 +32,9 @@ type Server struct {
 	born    time.Time            // by cfg.Time, at the same moment
 
 	serving        atomic.Bool
-	hasServed      atomic.Bool // there was a role once
-	readOnly       atomic.Bool // serving without a quorum; changes with state or mu locked
+	hasServed      atomic.Bool  // there was a role once
+	readOnly       atomic.Bool  // serving without a quorum; changes with mu locked, as serving does when it ends
+	lookingSince   atomic.Int64 // by now, when the server last lost its role; a time.Duration
 	leading        atomic.Bool
 	role           atomic.Pointer[zab.Role]
 	zxid           atomic.Int64 // of the state; changes only with state locked
@@ -56,8 +57,6 @@ type Server struct {
 	excesses excesses       // of Prepare
 	epoch    ensemble.Epoch // of this server's leadership; 0 for none
 
-	lookingSince time.Duration // by now, when the server last had no role
-
 	events   []znode.Event // of the transaction being applied; reused, as the next two
 	hit      []*Conn       // connections that one event concerns
 	notified []notified    // connections that heard of the transaction
@@ -73,6 +72,11 @@ type Server struct {
 	ids      session.Generator
 	creating creations
 	throttle *throttle
+
+	digestMu sync.Mutex // of shownDigest; taken before all others
+	digestOf int64      // the zxid whose state it was
+	digestAt ensemble.Zxid
+	digest   uint64
 
 	trackMu  sync.Mutex
 	tracker  *session.Tracker // on the leader, else nil
@@ -106,7 +110,7 @@ func New(cfg Config) *Server {
 	}
 	s.complaints = complaints{log: s.log, kinds: map[string]*complaint{}}
 	s.started = s.now()
-	s.lookingSince = s.started
+	s.lookingSince.Store(int64(s.started))
 	s.locals = s.newTracker()
 	s.throttle = newThrottle(cfg.ConnectionThrottle, s.started, uint64(s.born.UnixNano()))
 	s.ids = session.NewGenerator(cfg.Self, s.born.UnixMilli())

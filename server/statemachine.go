@@ -173,6 +173,18 @@ func (s *Server) TreeDigest() (ensemble.Zxid, uint64) {
 	return at, d.Sum64()
 }
 
+// shownDigest is TreeDigest for operators, and for whoever else asks: of one state
+// it is made once, and one at a time.
+func (s *Server) shownDigest() (ensemble.Zxid, uint64) {
+	s.digestMu.Lock()
+	defer s.digestMu.Unlock()
+	if now := s.zxid.Load(); s.digestOf != now || s.digestOf == 0 {
+		s.digestAt, s.digest = s.TreeDigest()
+		s.digestOf = now // or older, and then it is made again
+	}
+	return s.digestAt, s.digest
+}
+
 // Prepare implements zab.Preparer.
 func (s *Server) Prepare(z ensemble.Zxid, origin zab.Origin, request []byte) []byte {
 	var req proto.Request
@@ -264,9 +276,12 @@ func (s *Server) RoleChanged(role zab.Role) {
 // stopServing closes the connections of all sessions and forgets everything that
 // belonged to the role.
 func (s *Server) stopServing() {
+	s.mu.Lock()
+	s.lookingSince.Store(int64(s.now()))
 	s.serving.Store(false)
+	s.readOnly.Store(false)
+	s.mu.Unlock()
 	s.state.Lock()
-	s.lookingSince = s.now()
 	s.preparer.Reset()
 	s.epoch = 0
 	s.leading.Store(false)

@@ -15,7 +15,7 @@ import (
 // tree, which mntr does only if that is small.
 func (s *Server) wordDgst() string {
 	applied := s.quorum.Status().Applied
-	at, digest := s.TreeDigest()
+	at, digest := s.shownDigest()
 	return fmt.Sprintf("history_zxid\t%v\nhistory_chain\t%016x\ntree_zxid\t%v\ntree_digest\t%016x\n", applied.Zxid, applied.Chain, at, digest)
 }
 

@@ -151,8 +151,11 @@ var commonRules = map[string]configRule{
 		p.milliseconds(e, 1, &p.cfg.Service.HandshakeTimeout)
 	},
 	"largeRequestThreshold": func(p *configParser, e configEntry) {
-		if e.Value != "-1" {
-			p.number(e, 0, 1<<30, &p.cfg.Service.LargeRequestThreshold)
+		if e.Value == "-1" {
+			return
+		}
+		if n := &p.cfg.Service.LargeRequestThreshold; p.number(e, 0, 1<<30, n) {
+			*n = max(*n, 1) // every request is longer
 		}
 	},
 	"largeRequestMaxBytes": func(p *configParser, e configEntry) {

@@ -18,7 +18,8 @@ import (
 
 // Limits of the queue and of what is written at once.
 const (
-	queueMax   = 16 << 10         // events; at most some 10 MiB
+	queueMax   = 16 << 10         // events
+	queueBytes = 16 << 20         // of their texts; a path or an ACL may be long
 	batchBytes = 256 << 10        // written at once
 	lookEvery  = time.Second      // after the file of that name
 	warnEvery  = 10 * time.Second // about events lost
@@ -43,6 +44,7 @@ type Config struct {
 type Log struct {
 	cfg   Config
 	queue chan server.AuditEvent
+	bytes atomic.Int64 // of the texts in queue
 	lost  atomic.Int64 // not yet told of
 
 	// Of the goroutine of Run:
@@ -86,11 +88,23 @@ func (l *Log) open() error {
 // Record logs an event. It never waits: when too many wait to be written the event
 // is lost, and counted. Any goroutine may call it.
 func (l *Log) Record(e server.AuditEvent) {
+	n := textBytes(&e)
+	if l.bytes.Add(n) > queueBytes {
+		l.bytes.Add(-n)
+		l.drop(1)
+		return
+	}
 	select {
 	case l.queue <- e:
 	default:
+		l.bytes.Add(-n)
 		l.drop(1)
 	}
+}
+
+// textBytes is what an event weighs in the queue.
+func textBytes(e *server.AuditEvent) int64 {
+	return int64(len(e.User) + len(e.Znode) + len(e.ACL))
 }
 
 func (l *Log) drop(n int) {
@@ -125,14 +139,14 @@ func (l *Log) batch(first *server.AuditEvent) {
 	l.buf.Reset()
 	n := 0
 	if first != nil {
-		l.encode(first)
+		l.take(first)
 		n++
 	}
 more:
 	for l.buf.Len() < batchBytes {
 		select {
 		case e := <-l.queue:
-			l.encode(&e)
+			l.take(&e)
 			n++
 		default:
 			break more
@@ -153,6 +167,12 @@ more:
 	if err != nil || lost > 0 {
 		l.warn(err)
 	}
+}
+
+// take puts an event that was in the queue into the batch.
+func (l *Log) take(e *server.AuditEvent) {
+	l.bytes.Add(-textBytes(e))
+	l.encode(e)
 }
 
 // warn says that the audit log is not whole, now and then.

@@ -23,7 +23,10 @@ func (c *Counter) Value() int64 { return c.n.Load() }
 // counted under keyOther: znodes have as many names as clients like.
 const keysMax = 1000
 
-// keyOther is the key of everything behind the first keysMax keys.
+// keyBytesMax is how long a key may be that is kept apart, for the same reason.
+const keyBytesMax = 128
+
+// keyOther is the key of everything behind the first keysMax keys, and of long ones.
 const keyOther = "(other)"
 
 // Set is a family of instruments, one for each key: ZooKeeper's summary sets and
@@ -37,6 +40,9 @@ type Set[T any] struct {
 
 // Get returns the instrument of a key, a new one at first.
 func (s *Set[T]) Get(key string) *T {
+	if len(key) > keyBytesMax {
+		key = keyOther
+	}
 	if x, ok := s.byKey.Load(key); ok {
 		return x.(*T)
 	}

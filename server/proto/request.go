@@ -315,13 +315,13 @@ func DecodeRequest(op OpCode, body []byte) (Record, error) {
 }
 
 // CreatesEphemeral reports whether a request, alone or as part of a multi, creates
-// an ephemeral node.
-func CreatesEphemeral(rec Record) bool {
+// an ephemeral node. createContainer creates a container whatever its flags.
+func CreatesEphemeral(op OpCode, rec Record) bool {
 	switch r := rec.(type) {
 	case *CreateRequest:
-		return r.Flags == FlagEphemeral || r.Flags == FlagEphemeralSequential
+		return op != OpCreateContainer && (r.Flags == FlagEphemeral || r.Flags == FlagEphemeralSequential)
 	case *MultiRequest:
-		return slices.ContainsFunc(r.Ops, func(op MultiOp) bool { return CreatesEphemeral(op.Request) })
+		return slices.ContainsFunc(r.Ops, func(op MultiOp) bool { return CreatesEphemeral(op.Op, op.Request) })
 	}
 	return false
 }

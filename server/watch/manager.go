@@ -45,8 +45,13 @@ type watcher[K comparable] struct {
 	seq     uint64 // order of first registration
 	watches int    // sum of tables() over paths
 	data    int    // paths in the data table
+	bytes   int    // of all paths
 	paths   map[string]struct{}
 }
+
+// pathBytesMax limits the paths of one watcher together: far more than a client
+// can use, and less than a million of the longest ones.
+const pathBytesMax = 256 << 20
 
 // Manager holds the watches of all connections of a server. It is not safe for
 // concurrent use. Use New to make one.
@@ -135,6 +140,9 @@ func (m *Manager[K]) add(key K, path string, add modes) error {
 	if m.perWatcherMax > 0 && grows > 0 && w.watches+grows > m.perWatcherMax {
 		return ErrLimit
 	}
+	if old.empty() && w.bytes+len(path) > pathBytesMax {
+		return ErrLimit
+	}
 	if m.byKey[key] == nil {
 		m.byKey[key] = w
 		m.seq++
@@ -158,6 +166,7 @@ func (m *Manager[K]) set(w *watcher[K], path string, old, now modes) {
 	if now.empty() {
 		delete(at.by, w)
 		delete(w.paths, path)
+		w.bytes -= len(path)
 		if len(at.by) == 0 {
 			delete(m.byPath, path)
 		}
@@ -168,6 +177,7 @@ func (m *Manager[K]) set(w *watcher[K], path string, old, now modes) {
 	}
 	if old.empty() {
 		w.paths[path] = struct{}{}
+		w.bytes += len(path)
 	}
 	at.by[w] = now
 }

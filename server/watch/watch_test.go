@@ -250,3 +250,19 @@ func TestManager_AgainstTheObvious(t *testing.T) {
 		}
 	}
 }
+
+func TestManager_LimitsTheBytesOfPaths(t *testing.T) {
+	m := watch.New[int](0)
+	long := strings.Repeat("x", 8<<20)
+	n := 0
+	for ; n < 100; n++ {
+		if err := m.AddData(1, fmt.Sprint("/", n, long)); err != nil {
+			require.ErrorIs(t, err, watch.ErrLimit)
+			break
+		}
+	}
+	assert.Equal(t, 31, n)
+	require.NoError(t, m.AddData(2, "/of another"))
+	m.RemoveWatcher(1)
+	require.NoError(t, m.AddData(1, "/0"+long), "what is gone does not count")
+}

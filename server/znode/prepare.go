@@ -127,7 +127,7 @@ type request struct {
 // prepare dispatches what may stand at top level. The type and record count
 // only with code OK.
 func (r *request) prepare(op proto.OpCode, rec proto.Record) (proto.OpCode, proto.Record, proto.ErrCode) {
-	if r.local && proto.CreatesEphemeral(rec) {
+	if r.local && proto.CreatesEphemeral(op, rec) {
 		return op, nil, proto.ErrEphemeralOnLocalSession
 	}
 	switch op {

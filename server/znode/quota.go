@@ -56,11 +56,17 @@ func (u usage) String() string { return fmt.Sprintf("count=%d,bytes=%d", u.count
 // soft one, beyond which there is only a warning.
 type limits struct{ count, bytes, countHard, bytesHard int64 }
 
+const limitsBytesMax = 1024
+
 // parseLimits reads what ZooKeeper's setquota writes: key=value with "," or ";"
 // between, and an odd "=" behind bytes for old readers. What it does not
-// understand limits nothing.
+// understand limits nothing; so does a text that is far longer than any limits, as
+// it is read again for each write below.
 func parseLimits(text string) limits {
 	l := limits{-1, -1, -1, -1}
+	if len(text) > limitsBytesMax {
+		return l
+	}
 	keys := map[string]*int64{"count": &l.count, "bytes": &l.bytes, "countHardLimit": &l.countHard, "byteHardLimit": &l.bytesHard}
 	for pair := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == ';' }) {
 		key, rest, _ := strings.Cut(pair, "=")
