@@ -210,3 +210,45 @@ func TestFaults_TruncateLeavesNoFileOpen(t *testing.T) {
 		require.Greater(t, failures, 3, "operations of a truncation to %d", to)
 	}
 }
+
+// A truncation whose sync fails may be undone by a crash much later: the process
+// that is started next finds the file short, as the page cache has it, and writes on
+// from there. What then comes back behind its own batches is no reason to refuse.
+func TestFaults_TruncationThatComesUndone(t *testing.T) {
+	undone := 0
+	for size := 1; size < 400; size += 7 {
+		fs := NewMemFS()
+		s, m := openMem(t, testConfig(fs))
+		for range 8 {
+			require.NoError(t, m.append(s, makeTxns(m.last(), 1, 1, 100)))
+			require.NoError(t, m.sync(s))
+		}
+		fs.SetFault(func(op Op) error {
+			if op.Kind == OpSync {
+				return syscall.EIO
+			}
+			return nil
+		})
+		require.ErrorIs(t, s.Truncate(m.at(2)), syscall.EIO)
+		_ = s.Close()
+		fs.SetFault(nil)
+		fs.Kill()
+
+		s, rec, err := Open(testConfig(fs))
+		require.NoError(t, err)
+		require.Equal(t, m.at(2), rec.Shape.Last())
+		added := makeTxns(m.at(2), 2, 1, size)
+		require.NoError(t, s.Append(added, 0))
+		require.NoError(t, s.Sync())
+		_ = s.Close()
+
+		s, rec, err = Open(testConfig(fs.Crash(nil)))
+		require.NoError(t, err, "%d bytes were appended", size)
+		require.Equal(t, positionOf(added[0]), rec.Shape.Last())
+		if rec.Cut != nil {
+			undone++
+		}
+		require.NoError(t, s.Close())
+	}
+	require.Positive(t, undone, "the old end came back")
+}

@@ -43,7 +43,7 @@ func FuzzSegment(f *testing.F) {
 		require.Equal(t, last, s.last)
 		require.LessOrEqual(t, s.end, int64(len(b)))
 		if s.stopped != nil {
-			tail, err := readTail(head, r, s.end)
+			tail, err := readTail(head, r, s.end, s.last.Zxid)
 			require.NoError(t, err)
 			require.False(t, tail.clean && tail.unfinished)
 		}

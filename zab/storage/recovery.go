@@ -311,7 +311,7 @@ func (s *Store) isEmpty(seg segment) (empty bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	t, err := readTail(seg.head, newBlocks(f, size, 1<<20), segmentHeaderBytes)
+	t, err := readTail(seg.head, newBlocks(f, size, 1<<20), segmentHeaderBytes, seg.head.prev.Zxid)
 	return t.clean || size == segmentHeaderBytes, err
 }
 
@@ -370,7 +370,7 @@ func (s *Store) readSegment(h *history, seg *segment, newest bool, visit func(za
 	if !newest {
 		return s.damage(seg.name, found.end, "%v, and this is not the newest log file", found.stopped)
 	}
-	t, err := readTail(seg.head, b, found.end)
+	t, err := readTail(seg.head, b, found.end, seg.last.Zxid)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", seg.name, err)
 	}

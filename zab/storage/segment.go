@@ -218,6 +218,10 @@ func scanSegment(name string, head segmentHead, b *blocks, visit func(zab.Txn)) 
 			s.stopped = reason
 			return s, nil
 		}
+		if off > segmentHeaderBytes && h.first <= s.last.Zxid {
+			s.stopped = fmt.Errorf("the batch here begins with %s, which lies before %s: it was left behind by a truncation", h.first, s.last.Zxid)
+			return s, nil
+		}
 		last := s.last
 		err = eachRecord(h, body, func(t zab.Txn) error {
 			if !t.Zxid.Follows(last.Zxid) || zab.NextChain(last.Chain, t.Zxid, t.Origin, t.Data) != t.Chain {
@@ -253,7 +257,10 @@ type tail struct {
 }
 
 // readTail looks at everything from off on, where no batch begins that is whole.
-func readTail(head segmentHead, b *blocks, off int64) (tail, error) {
+// before is the last transaction in front of it: a batch with an earlier one is no
+// witness. It is what a truncation left behind whose sync failed: the file looked
+// shorter, was written to, and was as long as before after the next crash.
+func readTail(head segmentHead, b *blocks, off int64, before ensemble.Zxid) (tail, error) {
 	var t tail
 	last := int64(-1) // of the bytes that are not zero
 	for at := off; at < b.size; {
@@ -296,7 +303,7 @@ func readTail(head segmentHead, b *blocks, off int64) (tail, error) {
 		if binary.BigEndian.Uint32(raw) != batchMagic {
 			continue
 		}
-		if h, reason := parseBatchHeader(raw, at, head.salt()); reason == nil && h.durable > off {
+		if h, reason := parseBatchHeader(raw, at, head.salt()); reason == nil && h.durable > off && h.first > before {
 			t.witness = at
 			return t, nil
 		}
