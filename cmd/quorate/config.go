@@ -241,8 +241,13 @@ func (p *configParser) finishTimes() {
 
 // finishService lets package server say what it cannot do.
 func (p *configParser) finishService() {
-	if err := p.cfg.Service.Validate(); err != nil {
+	c := &p.cfg.Service
+	if err := c.Validate(); err != nil {
 		p.faultOf("%v", err)
+	}
+	if c.Secret == nil && len(c.EnforceAuth) > 0 {
+		p.cfg.Warnings = append(p.cfg.Warnings, p.cfg.Path+": clients must authenticate, but whoever sees the id of a session can take it over, "+
+			"because its password follows from public things; add a line session.secret= with a pass phrase that all servers share")
 	}
 }
 

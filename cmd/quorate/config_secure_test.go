@@ -121,11 +121,12 @@ allowSaslFailedClients=true
 enforce.auth.enabled=true
 enforce.auth.schemes=sasl, digest
 ensembleAuthName=orders, payments
+session.secret=a secret of all servers
 `, "")
 	assert.Empty(t, cfg.Warnings)
 	assert.Equal(t, jaasConfig{Path: "/etc/jaas.conf", Section: "ZooKeeper", SuperPassword: "secret"}, cfg.JAAS)
 	assert.True(t, cfg.Service.SASL.AllowFailed)
-	cfg.Service.SASL = nil
+	cfg.Service.SASL, cfg.Service.Secret = nil, nil
 	assert.Equal(t, server.Config{
 		Policy:       server.Policy{SASL: true, X509: true, SASLSuperUsers: []string{"root", "admin"}, AnySASLUser: "anybody"},
 		EnforceAuth:  []string{"sasl", "digest"},
@@ -134,6 +135,7 @@ ensembleAuthName=orders, payments
 
 	cfg = requireConfig(t, lone+"sasl.jaas=/j\nsessionRequireClientSASLAuth=true\nenforce.auth.enabled=true\nenforce.auth.schemes=ip\n", "")
 	assert.Equal(t, []string{"sasl"}, cfg.Service.EnforceAuth, "the older key wins, as in Java")
+	assert.Contains(t, strings.Join(cfg.Warnings, "\n"), "add a line session.secret=")
 	assert.Equal(t, jaasConfig{Path: "/j", Section: "Server"}, cfg.JAAS)
 	assert.True(t, cfg.Service.Policy.SASL)
 }
