@@ -13,6 +13,7 @@ import (
 // waiting holds what waits for an outcome while a role lasts.
 type waiting struct {
 	open, over bool
+	telling    bool // the goroutine that applies is calling back
 	writes     map[uint64]func(any, error)
 	syncs      map[uint64]func(error)
 	asks       map[uint64]func([]byte, error)
@@ -25,14 +26,21 @@ func newWaiting() *waiting {
 func (w *waiting) complete(tag uint64, result any) {
 	if done := w.writes[tag]; done != nil {
 		delete(w.writes, tag)
-		done(result, nil)
+		w.tell(func() { done(result, nil) })
 	}
+}
+
+// tell calls back as the goroutine that applies does.
+func (w *waiting) tell(f func()) {
+	w.telling = true
+	f()
+	w.telling = false
 }
 
 func (w *waiting) passed(tag uint64) {
 	if done := w.syncs[tag]; done != nil {
 		delete(w.syncs, tag)
-		done(nil)
+		w.tell(func() { done(nil) })
 	}
 }
 
@@ -59,9 +67,13 @@ func (w *waiting) fail() {
 	}
 }
 
-// Submit hands a request to the leader, as quorum.Node does.
+// Submit hands a request to the leader, as quorum.Node does. There it may wait until
+// others are done, so whoever is told of one must not call it.
 func (p *proc) Submit(request []byte, done func(any, error)) {
 	w := p.waiting
+	if w.telling {
+		panic("sim: Submit is called by the goroutine that applies, for which it may wait: see quorum.Node.Submit")
+	}
 	if !w.open {
 		done(nil, quorum.ErrNotServing)
 		return
