@@ -179,7 +179,7 @@ var catalogue = []Mutant{
 		ID:     M31,
 		Does:   "answers a sync as leader without asking whether it still leads",
 		Cousin: "ZOOKEEPER-1675, etcd 20418",
-		Alarms: []string{"C8", "C5", "C6"},
+		Alarms: []string{"C8", "C5", "C6", "S5"},
 		Where:  []string{"zab/leader_broadcast.go"},
 	}, {
 		ID:     M32,
