@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -123,7 +124,7 @@ func (s *Server) expire(now time.Duration) {
 	s.trackMu.Unlock()
 	for _, id := range due {
 		s.metrics.SessionsExpired.Inc()
-		s.log.Info("session expired", "session", sessionID(id))
+		s.complain(slog.LevelInfo, "session expired", "session", sessionID(id))
 		if s.cfg.Trace.Expired != nil {
 			s.cfg.Trace.Expired(id)
 		}

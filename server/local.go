@@ -1,6 +1,7 @@
 package server
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/quorate/quorate/server/proto"
@@ -70,7 +71,7 @@ func (s *Server) expireLocals() {
 	}
 	s.trackMu.Unlock()
 	for _, id := range due {
-		s.log.Info("local session expired", "session", sessionID(id))
+		s.complain(slog.LevelInfo, "local session expired", "session", sessionID(id))
 		s.mu.Lock()
 		c := s.sessions[id]
 		s.mu.Unlock()

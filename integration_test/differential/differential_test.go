@@ -197,7 +197,7 @@ func (c *campaign) one(seed uint64, i int) {
 			c.fail(seed, s, o)
 		}
 	}
-	if whole || o.Case != nil && (o.Case.RealEnd == "silent" || o.Case.OursEnd == "silent") {
+	if whole || o.Ended == followerSilent || o.Case != nil && (o.Case.RealEnd == "silent" || o.Case.OursEnd == "silent") {
 		c.b.end()
 	}
 	if time.Since(c.said) > 10*time.Second {
