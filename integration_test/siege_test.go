@@ -40,9 +40,9 @@ type siege struct {
 // does other things too: less than would make a client look for another server.
 func witnessPatience() time.Duration {
 	if *raceFlag { // which makes servers slow
-		return 30 * time.Second
+		return 15 * time.Second
 	}
-	return 10 * time.Second
+	return 3 * time.Second
 }
 
 // besiege starts the servers. The target is the leader, or else a follower.
