@@ -151,17 +151,6 @@ func (e *trio) follower() int {
 	return 1
 }
 
-// firstMode returns how the server was synchronized first, of those times that no
-// call has returned yet.
-func (e *trio) firstMode(id int) string {
-	select {
-	case mode := <-e.modes[id-1]:
-		return mode
-	default:
-		return ""
-	}
-}
-
 func (e *trio) lastMode(id int) string {
 	mode := ""
 	for {

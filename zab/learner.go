@@ -85,6 +85,7 @@ func (l *Learner) Step(now time.Duration, in Input, out *Effects) {
 	case Durable:
 		l.durable(in.Ticket, out)
 	case Truncated, Installed:
+		l.heard = now
 		l.replaced(out)
 	case Tick:
 		l.tick(now, out)
@@ -357,12 +358,15 @@ func (l *Learner) acknowledge(out *Effects) {
 	l.send(Packet{Type: Ack, Zxid: z}, out)
 }
 
+// While the history is being replaced nothing is read from the link, so silence
+// then says nothing about the leader: to install a snapshot may take longer than
+// initLimit.
 func (l *Learner) tick(now time.Duration, out *Effects) {
 	limit := l.cfg.initLimit()
 	if l.step == serving {
 		limit = l.cfg.syncLimit()
 	}
-	if now-l.heard > limit && !(mutant.On(mutant.M37) && l.step < serving) {
+	if l.step != replacing && now-l.heard > limit && !(mutant.On(mutant.M37) && l.step < serving) {
 		l.resign(out, "nothing heard from leader %d for %v", l.leader, limit)
 		return
 	}

@@ -306,6 +306,28 @@ func TestLearner_ResignsWhenTheLeaderIsSilent(t *testing.T) {
 	assert.Contains(t, f.ended, "nothing heard")
 }
 
+// A snapshot may take longer to install than initLimit; the link is not read
+// meanwhile, and the leader has its full time again afterwards.
+func TestLearner_BearsSilenceWhileItInstallsASnapshot(t *testing.T) {
+	b := newBench(t, 3, 0)
+	b.history(2, Epochs{Accepted: 2})
+	f := b.learner(2, waiting)
+	f.slow = true
+	f.input(Received{From: 1, Packet: Packet{Type: Snap, At: Position{Zxid: z(2, 9), Chain: 5}}})
+	require.Equal(t, replacing, f.learner.step)
+	b.now += 2 * f.learner.cfg.initLimit()
+	f.input(Tick{})
+	assert.Empty(t, f.ended)
+	f.slow = false
+	f.finish()
+	b.now += f.learner.cfg.initLimit()
+	f.input(Tick{})
+	assert.Empty(t, f.ended)
+	b.now++
+	f.input(Tick{})
+	assert.Contains(t, f.ended, "nothing heard")
+}
+
 // ZOOKEEPER-4925 and I7: a gap ends the link before it reaches the log.
 func TestLearner_RefusesAGap(t *testing.T) {
 	b := newBench(t, 3, 0)
