@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -89,4 +90,13 @@ func TestDifferences_HaveReasons(t *testing.T) {
 		assert.NotEmpty(t, d.What)
 		assert.NotEmpty(t, d.Why)
 	}
+}
+
+// A long path is shortened where it is shown, but not where rows look at it.
+func TestFrame_EventPathIsWhole(t *testing.T) {
+	path := "/a/" + strings.Repeat("long", 1000)
+	f := event(7, 1, path)
+	f.name(newCanon(0))
+	assert.Less(t, len(f.String()), 300)
+	assert.Equal(t, path, f.eventPath())
 }

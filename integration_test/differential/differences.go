@@ -433,11 +433,9 @@ func (k *Case) removal() bool {
 	return (k.op() == opCheckWatches || k.op() == opRemoveWatches) && k.Real != nil && k.Ours != nil && len(k.Request.Body) >= 2
 }
 
-// eventPath is the path of an event.
+// eventPath is the path of an event, whole, where the cell may be shortened.
 func (f *Frame) eventPath() string {
-	path, err := strconv.Unquote(f.cell("path"))
-	if err != nil {
-		return ""
-	}
-	return path
+	r := reader{buf: f.Raw}
+	r.take(4 + 8 + 4 + 4 + 4) // the header, type and state
+	return string(r.take(int(r.int())))
 }
