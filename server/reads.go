@@ -169,9 +169,11 @@ func (c *Conn) countDescendants(path string) (proto.Record, proto.ErrCode) {
 	return &proto.IntReply{Value: int32(c.s.tree.Descendants(path))}, proto.OK
 }
 
+// getEphemerals takes a prefix for none when nothing but control characters and
+// spaces is around its slash, if there is one: as Java trims.
 func (c *Conn) getEphemerals(prefix string) proto.Record {
 	paths := c.s.tree.Ephemerals(c.session)
-	if p := strings.TrimSpace(prefix); p != "" && p != "/" {
+	if p := strings.TrimFunc(prefix, func(r rune) bool { return r <= ' ' }); p != "" && p != "/" {
 		paths = slices.DeleteFunc(paths, func(path string) bool { return !strings.HasPrefix(path, prefix) })
 	}
 	return &proto.StringsReply{Strings: paths}

@@ -37,6 +37,10 @@ func TestRequests_ReadsOfEachKind(t *testing.T) {
 	assert.Equal(t, []string{"/a/e"}, eph.Strings)
 	c.mustDo(9, proto.OpGetEphemerals, &proto.GetEphemeralsRequest{PrefixPath: "/b"}, &eph)
 	assert.Empty(t, eph.Strings)
+	for prefix, want := range map[string][]string{"": {"/a/e"}, " /\x00\n": {"/a/e"}, "/\x00a": {}, "/\u2003": {}} {
+		c.mustDo(9, proto.OpGetEphemerals, &proto.GetEphemeralsRequest{PrefixPath: prefix}, &eph)
+		assert.Equal(t, want, eph.Strings, "prefix %q", prefix)
+	}
 	var acl proto.ACLReply
 	c.mustDo(10, proto.OpGetACL, &proto.PathRequest{Path: "/a"}, &acl)
 	assert.Equal(t, proto.OpenACL, acl.ACL)

@@ -235,7 +235,7 @@ func (g *generator) fatal() Request {
 		return Request{Raw: true, Body: []Token{rawBytes(pick(g.r, "\x00\x10\x00\x00", "\x7f\xff\xff\xff",
 			"\xff\xff\xff\xff", "\x00\x00\x00\x00", "\x00\x00\x00\x04", "ruok", "srvr")), i32(7), i32(opGetData)}}
 	case 3:
-		return Request{Op: opSASL, Body: []Token{pick(g.r, str(""), str("token"))}}
+		return Request{Op: opSASL, Body: []Token{pick(g.r, str(""), str("token"), null())}}
 	case 4, 5:
 		return Request{Op: opAuth, Body: []Token{i32(0), pick(g.r, str("foo"), str(""), str("world"), str("auth"), str("super"), str("x509"),
 			str("sasl"), str("ip"), null(), str("DIGEST")), pick(g.r, str("x"), str("ann:1"), null(), str(""))}}

@@ -317,7 +317,8 @@ func (w *witness) hearMultiRead(op *Op, r *proto.MultiRequest, ids []proto.ID) {
 // begins with the prefix, as a text.
 func (w *witness) hearEphemerals(l *line, op *Op, r *proto.GetEphemeralsRequest) {
 	var want []string
-	all := strings.TrimSpace(r.PrefixPath) == "" || strings.TrimSpace(r.PrefixPath) == "/"
+	prefix := strings.TrimFunc(r.PrefixPath, func(r rune) bool { return r <= ' ' })
+	all := prefix == "" || prefix == "/"
 	for _, path := range w.model.ephemerals(l.Session) {
 		if all || strings.HasPrefix(path, r.PrefixPath) {
 			want = append(want, path)
