@@ -381,6 +381,12 @@ var otherDifferences = []Difference{
 		Crash: []string{`Cannot read the array length because "bytes" is null`, "org.apache.zookeeper.StatsTrack.<init>"},
 	},
 	{
+		ID:    "crash-quota-root",
+		What:  "a zookeeper_limits right below /zookeeper/quota is a node as any other, for the root can have no quota; it ends 3.8.0's process",
+		Why:   "no request may end a server",
+		Crash: []string{"org.apache.zookeeper.common.PathTrie.addPath"},
+	},
+	{
 		ID:    "crash-ttl",
 		What:  "createTTL with a negative time and flags without one is refused with -8; it ends 3.8.0's process",
 		Why:   "no request may end a server",

@@ -93,6 +93,11 @@ var witnesses = []witness{
 		"", "",
 	},
 	{
+		"crash-quota-root", `send 1
+			1 create "/zookeeper/quota/zookeeper_limits" "" ` + anyone + ` 0`,
+		"", "",
+	},
+	{
 		"crash-quota", `send 1
 			1 create "/w" "" ` + anyone + ` 0
 			2 create "/zookeeper/quota/w" "" ` + anyone + ` 0
