@@ -65,6 +65,7 @@ type Outcome struct {
 	Known map[string]int // how often differences that are known were met, by id
 	Ended string         // the difference behind which the two states differ for good
 	Steps int            // steps compared
+	Ours  []Observation  // of Quorate
 }
 
 // comparer compares two histories of one script.
@@ -79,7 +80,7 @@ type comparer struct {
 // at the first difference that is not known, and at one behind which the states
 // are different.
 func Compare(s *Script, real, ours []Observation, realCanon, oursCanon *Canon) *Outcome {
-	c := &comparer{script: s, outcome: Outcome{Known: map[string]int{}}, memory: newMemory()}
+	c := &comparer{script: s, outcome: Outcome{Known: map[string]int{}, Ours: ours}, memory: newMemory()}
 	for i := range max(len(real), len(ours)) {
 		if i >= len(real) || i >= len(ours) || real[i].Step != ours[i].Step || real[i].Conn != ours[i].Conn {
 			c.fail(&Case{Step: min(i, len(s.Steps)), RealEnd: place(real, i), OursEnd: place(ours, i)})

@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,6 +20,8 @@ type PairConfig struct {
 	Binary  string // the quorate binary
 	Servers int    // of each kind; 1 stands alone
 	TTL     bool   // extendedTypesEnabled
+	// Reaping is how often containers and TTL nodes are looked for; 0 is never.
+	Reaping time.Duration
 }
 
 // Pair is an ensemble of ZooKeeper's and one of Quorate's, with the same
@@ -69,9 +72,10 @@ func startSide(cfg PairConfig, kind cluster.Kind) (*Side, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
+	reaping := fmt.Sprintf("znode.container.checkIntervalMs=%d", cmp.Or(cfg.Reaping, time.Hour).Milliseconds())
 	lines := []string{
 		"tickTime=1000", fmt.Sprintf("minSessionTimeout=%d", timeoutMin), fmt.Sprintf("maxSessionTimeout=%d", timeoutMax),
-		"DigestAuthenticationProvider.superDigest=" + superDigest, "znode.container.checkIntervalMs=3600000",
+		"DigestAuthenticationProvider.superDigest=" + superDigest, reaping,
 	}
 	if kind == cluster.ZooKeeper {
 		lines = append(lines, "forceSync=no", "preAllocSize=1024")
@@ -82,7 +86,7 @@ func startSide(cfg PairConfig, kind cluster.Kind) (*Side, error) {
 	c, err := cluster.New(cluster.Config{
 		Kind: kind, Binary: cfg.Binary, Dir: dir, Servers: cfg.Servers, Lines: lines,
 		JavaFlags: []string{"-Xmx400m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-			"-Dznode.container.checkIntervalMs=3600000"},
+			"-D" + reaping},
 	})
 	if err != nil {
 		return nil, err

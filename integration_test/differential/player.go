@@ -85,6 +85,8 @@ func (p *Player) step(i int) error {
 		return p.open(i, step)
 	case Send:
 		p.batch(i, step.Conn, step.Requests)
+	case Wait:
+		time.Sleep(step.Wait)
 	case Cut:
 		if l := p.links[step.Conn]; l != nil {
 			p.batch(i, step.Conn, nil)

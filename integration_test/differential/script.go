@@ -3,6 +3,7 @@ package differential
 import (
 	"encoding/binary"
 	"slices"
+	"time"
 )
 
 // Script is a history of clients, the same for every server. Connections are
@@ -21,6 +22,7 @@ const (
 	Open StepKind = iota // a connection is made and a session asked for
 	Send                 // a batch of requests is written at once, and its replies are awaited
 	Cut                  // the client closes the connection, its session stays
+	Wait                 // time passes
 )
 
 // Step is one thing that a client does.
@@ -29,6 +31,7 @@ type Step struct {
 	Conn     int
 	Open     OpenRequest
 	Requests []Request
+	Wait     time.Duration
 }
 
 // OpenRequest is what a client says first.

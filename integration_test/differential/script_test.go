@@ -42,8 +42,11 @@ func TestScript_TextIsTheScript(t *testing.T) {
 			}
 		}
 	}
+	reaping, err := ParseScript(reapingScript)
+	require.NoError(t, err)
+	assert.Equal(t, 2, strings.Count(reaping.String(), "wait 2s"))
 	for _, bad := range []string{"nonsense", "open x", "open 1 word=2", "send 1\n 1 nothing", "send 1\n x create", "send 1\n 1 getData \"/a",
-		"1 getData \"/a\" b1", "send 1\n 1 setData \"/a\" fill99999999 0", "open 1 session=1 password=good"} {
+		"1 getData \"/a\" b1", "send 1\n 1 setData \"/a\" fill99999999 0", "open 1 session=1 password=good", "wait", "wait 3h", "wait -1s"} {
 		_, err := ParseScript(bad)
 		assert.Error(t, err, bad)
 	}

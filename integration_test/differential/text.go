@@ -5,7 +5,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
+
+// waitMax limits what a script may ask for: sessions must not expire.
+const waitMax = 10 * time.Second
 
 // String writes the script as ParseScript reads it:
 //
@@ -18,6 +22,7 @@ import (
 //	  raw x00000002abcd
 //	open 2 session=1 password=wrong timeout=70000 seen=z3 ro=-1 server=2
 //	cut 1
+//	wait 1.5s
 //
 // A request is its xid, its op and the values of its body, see Token. trim takes
 // bytes away from its end. A line that begins with # is for people.
@@ -40,6 +45,8 @@ func (s *Step) String() string {
 		return s.openLine() + "\n"
 	case Cut:
 		return fmt.Sprintf("cut %d\n", s.Conn)
+	case Wait:
+		return fmt.Sprintf("wait %v\n", s.Wait)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "send %d\n", s.Conn)
@@ -107,6 +114,13 @@ func (s *Script) parseLine(line string) error {
 	case "open":
 		step, err := parseOpen(rest)
 		s.Steps = append(s.Steps, step)
+		return err
+	case "wait":
+		pause, err := time.ParseDuration(rest)
+		if err == nil && (pause < 0 || pause > waitMax) {
+			err = fmt.Errorf("wait %v: want 0 to %v", pause, waitMax)
+		}
+		s.Steps = append(s.Steps, Step{Kind: Wait, Wait: pause})
 		return err
 	case "send", "cut":
 		conn, err := strconv.Atoi(rest)
