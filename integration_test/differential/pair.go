@@ -2,6 +2,7 @@ package differential
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -176,15 +177,20 @@ func (p *Pair) Play(s *Script) (*Outcome, error) {
 		})
 	}
 	wg.Wait()
+	var o *Outcome
+	if errs == [2]error{} {
+		o = Compare(s, seen[0], seen[1], canons[0], canons[1])
+	}
 	for i, err := range errs {
+		// A server that is about to end may have answered to the last.
+		if err != nil || o != nil && o.Case != nil {
+			err = errors.Join(err, []*Side{p.Real, p.Ours}[i].dead())
+		}
 		if err != nil {
-			if dead := []*Side{p.Real, p.Ours}[i].dead(); dead != nil {
-				err = fmt.Errorf("%w: %w", err, dead)
-			}
 			return nil, fmt.Errorf("play %s on %s: %w", s.Name, []string{"ZooKeeper", "Quorate"}[i], err)
 		}
 	}
-	return Compare(s, seen[0], seen[1], canons[0], canons[1]), nil
+	return o, nil
 }
 
 // DeadError says that a server has ended.
