@@ -54,7 +54,7 @@ func runMutants(ctx context.Context, o simOptions, stdout, stderr io.Writer) err
 		return err
 	}
 	if !slices.ContainsFunc(mutant.All(), func(m mutant.Mutant) bool { return m.Absent == "" && !m.Real && o.wanted(m.ID.String()) }) {
-		return usageError{fmt.Errorf("--only %q names no mutant that a simulation has; they are M01 to M39, without M26", o.only)}
+		return usageError{fmt.Errorf("--only %q names no mutant that a simulation has; they are M01 to M42, without M26 and M40", o.only)}
 	}
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "mutant\tkilled by\tmedian seeds\tseeds run\twhat it does")

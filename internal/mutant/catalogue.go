@@ -174,7 +174,7 @@ var catalogue = []Mutant{
 		ID:     M30,
 		Does:   "compares with >= in setWatches: fires a watch for the change that the client saw",
 		Alarms: []string{"W5"},
-		Where:  []string{"server/reads.go"},
+		Where:  []string{"server/rearm.go"},
 	}, {
 		ID:     M31,
 		Does:   "answers a sync as leader without asking whether it still leads",
@@ -231,5 +231,15 @@ var catalogue = []Mutant{
 		Alarms: []string{"B2", "T1"}, // when bytes on the network change
 		Where:  []string{"transport/frame.go"},
 		Real:   true,
+	}, {
+		ID:     M41,
+		Does:   "checks hard quotas against the usage that is, and not against what is prepared besides",
+		Alarms: []string{"T10"},
+		Where:  []string{"server/znode/overlay_quota.go"},
+	}, {
+		ID:     M42,
+		Does:   "reaps what was due when it was found, and may not be any more",
+		Alarms: []string{"T8"},
+		Where:  []string{"server/znode/prepareop.go"},
 	},
 }

@@ -52,6 +52,8 @@ const (
 	M38
 	M39
 	M40
+	M41
+	M42
 	end
 )
 

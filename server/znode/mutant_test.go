@@ -62,6 +62,24 @@ func TestMutant_State(t *testing.T) {
 			w.must("/p")
 			return w.create("/p/s", proto.FlagSequential).Path != "/p/s0000000000"
 		}},
+		{mutant.M41, "makes two nodes where one is left", func(w *world) bool {
+			w.prep.EnforceQuota = true
+			w.must("/q", "/zookeeper/quota/q")
+			w.do(alice, proto.OpCreate, &proto.CreateRequest{Path: "/zookeeper/quota/q/zookeeper_limits", Data: []byte("countHardLimit=2"), ACL: proto.OpenACL})
+			w.must("/zookeeper/quota/q/zookeeper_stats")
+			w.prepare(home, alice, proto.OpCreate, mkCreate("/q/a", 0))
+			w.prepare(home, alice, proto.OpCreate, mkCreate("/q/b", 0))
+			require.Equal(w.t, proto.OK, w.apply().Err)
+			return w.apply().Err == proto.OK
+		}},
+		{mutant.M42, "deletes a node whose time began anew", func(w *world) bool {
+			w.prep.ExtendedTypes = true
+			ttl := &proto.CreateTTLRequest{CreateRequest: *mkCreate("/t", proto.FlagTTL), TTLMillis: 1000}
+			require.Equal(w.t, proto.OK, w.do(alice, proto.OpCreateTTL, ttl).Err)
+			w.now += 2000
+			w.do(alice, proto.OpSetData, mkSet("/t", "again", -1))
+			return w.do(0, proto.OpDeleteContainer, &proto.PathRequest{Path: "/t"}).Err == proto.OK
+		}},
 	} {
 		t.Run(c.id.String(), func(t *testing.T) {
 			mutant.Show(t, c.id, "server", c.does, func() bool { return c.scene(newWorld(t)) })

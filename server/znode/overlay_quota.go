@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/server/proto"
 )
 
@@ -138,6 +139,9 @@ func (r *request) checkQuota(path string, count, bytes int) proto.ErrCode {
 	}
 	code := proto.OK
 	r.quotasOver(path, func(subtree string, u usage) bool {
+		if q := r.tree.quotas.find(subtree); q.inForce() && mutant.On(mutant.M41) {
+			u = q.usage
+		}
 		u = u.plus(int64(count), int64(bytes))
 		l := parseLimits(r.get(limitsPath(subtree)).data)
 		if count != 0 && r.exceeds(subtree, "count", u.count, l.count, l.countHard) ||
