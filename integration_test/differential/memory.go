@@ -68,17 +68,19 @@ func (m *Memory) watches(conn int, r *Request) {
 			m.arm(conn, r.path(), removed)
 		}
 	case opSetWatches, opSetWatches2:
-		vector := 0
-		for _, t := range r.Body[1:] {
-			switch {
-			case t.Kind == kindInt || t.Kind == kindNull:
-				vector++
-			case t.Kind == kindString && vector == 4:
-				m.arm(conn, t.S, persistent)
-			case t.Kind == kindString && vector == 5:
-				m.arm(conn, t.S, recursive)
-			case t.Kind == kindString:
-				m.arm(conn, t.S, standard)
+		m.setWatches(conn, r)
+	}
+}
+
+// setWatches reads the request as a server does, for a mangled one may say
+// something, too.
+func (m *Memory) setWatches(conn int, q *Request) {
+	r := reader{buf: q.frame(0)[requestHeaderBytes:]}
+	r.long()
+	for _, how := range []armed{standard, standard, standard, persistent, recursive} {
+		for n := r.int(); n > 0 && !r.short; n-- {
+			if path := r.take(int(max(r.int(), 0))); !r.short {
+				m.arm(conn, string(path), how)
 			}
 		}
 	}

@@ -113,7 +113,7 @@ func (s *Side) ready() error {
 // call sends a request as the super user.
 func (s *Side) call(op int32, r *Request) (wire.Reply, error) {
 	reply := make(chan wire.Reply, 1)
-	s.admin.Send(op, r.frame(0)[12:], false, func(r wire.Reply) { reply <- r })
+	s.admin.Send(op, r.frame(0)[requestHeaderBytes:], false, func(r wire.Reply) { reply <- r })
 	r0 := <-reply
 	return r0, r0.Err
 }

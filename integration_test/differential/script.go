@@ -67,6 +67,9 @@ type Request struct {
 	Raw  bool // Body is all of it, with the length in front
 }
 
+// requestHeaderBytes are the length, the xid and the op.
+const requestHeaderBytes = 12
+
 // frame is the request as it is on the wire.
 func (r *Request) frame(base int64) []byte {
 	b := make([]byte, 4, 64)
@@ -82,7 +85,7 @@ func (r *Request) frame(base int64) []byte {
 	if r.Raw {
 		return b
 	}
-	b = b[:max(len(b)-r.Trim, 12)] // never the header: that would be another thing
+	b = b[:max(len(b)-r.Trim, requestHeaderBytes)] // never the header: that would be another thing
 	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
 	return b
 }
