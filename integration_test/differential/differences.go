@@ -22,8 +22,8 @@ type Difference struct {
 	Crash []string
 }
 
-// followerSilent is the difference after which ZooKeeper has to be started again.
-const followerSilent = "follower-silent"
+// lostWakeup is the one that no script can show at will.
+const lostWakeup = "lost-wakeup"
 
 // Differences are all that are known.
 var Differences = slices.Concat(replyDifferences, multiDifferences, watchDifferences, otherDifferences)
@@ -143,15 +143,6 @@ var replyDifferences = []Difference{
 			}
 			lost := k.RealEnd == "closed" && k.Real == nil && k.Ours != nil && k.Ours.Kind == Event
 			return lost || k.RealEnd == "silent" && k.Real == nil && k.Ours == nil
-		},
-	},
-	{
-		ID:   followerSilent,
-		What: "in an ensemble, a server of 3.8.0 now and then stops answering a client, for good; ours answers",
-		Why:  "found by these histories, one script in a few dozen; why it does so is not known",
-		Ends: true,
-		Explains: func(k *Case) bool {
-			return k.Script.several() && k.RealEnd == "silent" && k.Real == nil && k.OursEnd != "silent"
 		},
 	},
 	{
@@ -396,6 +387,16 @@ var otherDifferences = []Difference{
 		ID:   "null-watch",
 		What: "a watch of a null path is refused with -5; 3.8.0 arms it, and can then not close the connection",
 		Why:  "nothing has the path null",
+	},
+	{
+		ID:   lostWakeup,
+		What: "a request is answered when it is done; a server of an ensemble of 3.8.0 now and then answers only when the next one comes, from whomever",
+		Why:  "its CommitProcessor looks for work, and then waits for a call that came in between; the histories have somebody ask every 100 ms",
+	},
+	{
+		ID:   "reconfig-undecodable",
+		What: "a reconfig that cannot be decoded is answered with -5; an ensemble of 3.8.0 answers neither it nor what the server's other clients write behind it",
+		Why:  "no request may stop a server",
 	},
 	{
 		ID:   "check-alone",

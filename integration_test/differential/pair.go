@@ -36,6 +36,7 @@ type Side struct {
 	Cluster *cluster.Cluster
 	Player  Player
 	admin   *wire.Conn
+	wakers  []*wire.Conn // one for each server
 }
 
 // The super user of both sides, whose password is secret.
@@ -106,8 +107,43 @@ func (s *Side) ready() error {
 		return err
 	}
 	auth := Request{Body: []Token{i32(0), str("digest"), str(superUser)}}
-	_, err = s.call(opAuth, &auth)
-	return err
+	if _, err = s.call(opAuth, &auth); err != nil || s.Cluster.Config.Kind != cluster.ZooKeeper || len(s.Player.Addrs) == 1 {
+		return err
+	}
+	for _, addr := range s.Player.Addrs {
+		c, err := wire.Dial(addr, timeoutMax*time.Millisecond)
+		if err != nil {
+			return err
+		}
+		s.wakers = append(s.wakers, c)
+	}
+	return nil
+}
+
+// wakePeriod is how long a server of ZooKeeper may sleep over a request.
+const wakePeriod = 100 * time.Millisecond
+
+// keepAwake has every server of ZooKeeper answer something now and then, until
+// stop is called: see lostWakeup. Ours must do without.
+func (s *Side) keepAwake() (stop func()) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for _, c := range s.wakers {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				case <-time.After(wakePeriod):
+					_, _, _ = c.Get("/")
+				}
+			}
+		})
+	}
+	return func() {
+		close(done)
+		wg.Wait()
+	}
 }
 
 // call sends a request as the super user.
@@ -149,6 +185,9 @@ func (s *Side) Close() {
 	if s.admin != nil {
 		s.admin.Drop()
 	}
+	for _, c := range s.wakers {
+		c.Drop()
+	}
 	s.Cluster.Close()
 }
 
@@ -166,6 +205,7 @@ func (p *Pair) Play(s *Script) (*Outcome, error) {
 	var errs [2]error
 	for i, side := range []*Side{p.Real, p.Ours} {
 		wg.Go(func() {
+			defer side.keepAwake()()
 			base, err := side.zxid()
 			if err == nil {
 				seen[i], canons[i], err = side.Player.Play(s, base)

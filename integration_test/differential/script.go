@@ -126,11 +126,6 @@ func (r *Request) path() string {
 	return ""
 }
 
-// several reports whether the script is one for more servers than one.
-func (s *Script) several() bool {
-	return slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Kind == Open && step.Open.Server > 1 })
-}
-
 // Requests counts the requests, with those that ask for a session.
 func (s *Script) Requests() int {
 	n := 0

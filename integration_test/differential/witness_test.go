@@ -110,10 +110,22 @@ var witnesses = []witness{
 }
 
 // What random histories cannot meet is shown one by one.
-func TestDifferential_Witnesses(t *testing.T) {
-	b := newBench(t)
+func TestDifferential_Witnesses(t *testing.T) { showAll(t, newBench(t, 1), openTwo, witnesses) }
+
+// One of an ensemble's, whose leader is the server with the highest id.
+func TestDifferential_WitnessesInAnEnsemble(t *testing.T) {
+	openOne := "open 1 timeout=60000 seen=0L ro=-1 server=2\n"
+	showAll(t, newBench(t, 3), openOne, []witness{{
+		"reconfig-undecodable", `send 1
+			1 reconfig`,
+		"nothing, and the connection is silent", "err=-5",
+	}})
+}
+
+func showAll(t *testing.T, b *bench, open string, witnesses []witness) {
+	t.Helper()
 	for i, w := range witnesses {
-		s, err := ParseScript(openTwo + strings.ReplaceAll(w.script, "/w", fmt.Sprintf("/w%d", i)))
+		s, err := ParseScript(open + strings.ReplaceAll(w.script, "/w", fmt.Sprintf("/w%d", i)))
 		require.NoError(t, err)
 		s.Roots = []string{fmt.Sprintf("/w%d", i)}
 		o := b.play(s)
@@ -134,7 +146,7 @@ func TestDifferential_Witnesses(t *testing.T) {
 }
 
 func TestDifferences_WhatHistoriesCannotMeetHasAWitness(t *testing.T) {
-	shown := map[string]bool{}
+	shown := map[string]bool{lostWakeup: true, "reconfig-undecodable": true}
 	for _, w := range witnesses {
 		shown[w.id] = true
 	}
