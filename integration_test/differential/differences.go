@@ -22,8 +22,11 @@ type Difference struct {
 	Crash []string
 }
 
-// lostWakeup is the one that no script can show at will.
-const lostWakeup = "lost-wakeup"
+// Differences that no script can show at will.
+const (
+	lostWakeup = "lost-wakeup"
+	leaderSync = "leader-sync"
+)
 
 // Differences are all that are known.
 var Differences = slices.Concat(replyDifferences, multiDifferences, watchDifferences, otherDifferences)
@@ -153,6 +156,15 @@ var replyDifferences = []Difference{
 			stats := func(t Token) bool { return strings.HasSuffix(t.S, "/zookeeper_stats") }
 			return k.Request != nil && slices.ContainsFunc(k.Request.Body, stats) && k.Real != nil && k.Ours != nil &&
 				slices.Equal(butData(k.Real.Cells), butData(k.Ours.Cells))
+		},
+	},
+	{
+		ID:   "config-mtime",
+		What: "the mtime of an ensemble's /zookeeper/config is 0; in 3.8.0 each server has the time at which it last found a leader",
+		Why:  "all servers give the same answer",
+		Explains: func(k *Case) bool {
+			return k.Request != nil && k.Request.path() == "/zookeeper/config" && k.codes(0, 0) &&
+				slices.Equal(without("mtime=", k.Real.Cells), without("mtime=", k.Ours.Cells)) && k.Ours.cell("mtime") == "0"
 		},
 	},
 	{
@@ -299,12 +311,13 @@ var watchDifferences = []Difference{
 	},
 }
 
-// butData leaves out the cells that depend on a node's data.
-func butData(cells []string) []string {
-	return slices.DeleteFunc(slices.Clone(cells), func(c string) bool {
-		return strings.HasPrefix(c, "data=") || strings.HasPrefix(c, "length=")
-	})
+// without leaves out the cells of one name.
+func without(name string, cells []string) []string {
+	return slices.DeleteFunc(slices.Clone(cells), func(c string) bool { return strings.HasPrefix(c, name) })
 }
+
+// butData leaves out the cells that depend on a node's data.
+func butData(cells []string) []string { return without("data=", without("length=", cells)) }
 
 // behind reports whether such a request stands before the case's own in its batch.
 func (k *Case) behind(such func(Request) bool) bool {
@@ -392,6 +405,11 @@ var otherDifferences = []Difference{
 		ID:   lostWakeup,
 		What: "a request is answered when it is done; a server of an ensemble of 3.8.0 now and then answers only when the next one comes, from whomever",
 		Why:  "its CommitProcessor looks for work, and then waits for a call that came in between; the histories have somebody ask every 100 ms",
+	},
+	{
+		ID:   leaderSync,
+		What: "behind a sync a client sees what anybody was told before; the leader of 3.8.0 may answer one before it has applied what a follower's client knows",
+		Why:  "that is what sync is for; the histories repeat it there",
 	},
 	{
 		ID:   "reconfig-undecodable",

@@ -110,6 +110,7 @@ func (s *Side) ready() error {
 	if _, err = s.call(opAuth, &auth); err != nil || s.Cluster.Config.Kind != cluster.ZooKeeper || len(s.Player.Addrs) == 1 {
 		return err
 	}
+	s.Player.Lags = true
 	for _, addr := range s.Player.Addrs {
 		c, err := wire.Dial(addr, timeoutMax*time.Millisecond)
 		if err != nil {

@@ -34,12 +34,16 @@ type Observation struct {
 // Player plays scripts on the servers at some addresses, one script at a time.
 type Player struct {
 	Addrs []string
+	// Lags says that a server may answer a sync before it has applied what others
+	// have told clients: see leaderSync.
+	Lags bool
 
 	canon    *Canon
 	script   *Script
 	links    map[int]*link
 	sessions map[int]*session
 	seen     []Observation
+	zxid     int64 // the highest of all replies
 }
 
 // link is a connection.
@@ -47,7 +51,8 @@ type link struct {
 	conn    net.Conn
 	in      *bufio.Reader
 	server  int
-	session int // the connection that made it
+	session int   // the connection that made it
+	zxid    int64 // of its last reply
 }
 
 type session struct {
@@ -60,7 +65,7 @@ type session struct {
 // saw, in order. An error means that the player could not do its part, not that
 // a server did something unexpected.
 func (p *Player) Play(s *Script, base int64) ([]Observation, *Canon, error) {
-	p.canon, p.script, p.seen = newCanon(base), s, nil
+	p.canon, p.script, p.seen, p.zxid = newCanon(base), s, nil, 0
 	p.links, p.sessions = map[int]*link{}, map[int]*session{}
 	defer func() {
 		for _, l := range p.links {
@@ -117,13 +122,24 @@ func (p *Player) batch(step, conn int, requests []Request) {
 	}
 	_ = l.conn.SetDeadline(time.Now().Add(replyTimeout))
 	if len(p.Addrs) > 1 {
-		p.exchange(l, &o, syncFirst.frame(0), []*Request{&syncFirst})
+		p.catchUp(l, &o)
 	}
 	if !o.Closed && !o.Silent {
 		p.sendAll(l, &o, requests)
 	}
 	if o.Closed || o.Silent {
 		p.drop(conn)
+	}
+}
+
+// catchUp has the server know what clients were told by others.
+func (p *Player) catchUp(l *link, o *Observation) {
+	told := p.zxid
+	for end := time.Now().Add(replyTimeout); time.Now().Before(end); {
+		p.exchange(l, o, syncFirst.frame(0), []*Request{&syncFirst})
+		if !p.Lags || o.Closed || o.Silent || l.zxid >= told {
+			return
+		}
 	}
 }
 
@@ -181,6 +197,10 @@ func (p *Player) exchange(l *link, o *Observation, out []byte, expected []*Reque
 		}
 		if f.Kind != Event {
 			f.Request, expected = expected[0], expected[1:]
+		}
+		if f.Kind != Event && len(f.Raw) >= 12 {
+			l.zxid = int64(binary.BigEndian.Uint64(f.Raw[4:]))
+			p.zxid = max(p.zxid, l.zxid)
 		}
 		switch f.Request {
 		case &syncFirst:

@@ -146,7 +146,7 @@ func showAll(t *testing.T, b *bench, open string, witnesses []witness) {
 }
 
 func TestDifferences_WhatHistoriesCannotMeetHasAWitness(t *testing.T) {
-	shown := map[string]bool{lostWakeup: true, "reconfig-undecodable": true}
+	shown := map[string]bool{lostWakeup: true, leaderSync: true, "reconfig-undecodable": true}
 	for _, w := range witnesses {
 		shown[w.id] = true
 	}
