@@ -159,6 +159,15 @@ var replyDifferences = []Difference{
 		},
 	},
 	{
+		ID:   "moved-sync",
+		What: "who goes on with a connection after its session has moved to another server may still sync, as it may still read; 3.8.0 closes the connection",
+		Why:  "only what changes something needs to be the session's owner; a write closes the connection here, too",
+		Explains: func(k *Case) bool {
+			return k.Script.moved(k.Conn, k.Step) && k.RealEnd == "closed" && k.Real == nil && k.OursEnd == "open" &&
+				(k.Ours == nil || k.Ours.Kind == Probe)
+		},
+	},
+	{
 		ID:   "config-mtime",
 		What: "the mtime of an ensemble's /zookeeper/config is 0; in 3.8.0 each server has the time at which it last found a leader",
 		Why:  "all servers give the same answer",

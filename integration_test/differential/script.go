@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -124,6 +125,22 @@ func (r *Request) path() string {
 		return r.Body[0].S
 	}
 	return ""
+}
+
+// moved reports whether the session of a connection has gone on by one to another
+// server, up to a step.
+func (s *Script) moved(conn, step int) bool {
+	session, server, moved := 0, 0, false
+	for i := range s.Steps[:min(step+1, len(s.Steps))] {
+		switch o := &s.Steps[i].Open; {
+		case s.Steps[i].Kind != Open:
+		case s.Steps[i].Conn == conn:
+			session, server, moved = cmp.Or(o.Session, conn), o.Server, false
+		case o.Session != 0 && o.Session == session && o.Password == RightPassword && o.Server != server:
+			moved = true
+		}
+	}
+	return moved
 }
 
 // Requests counts the requests, with those that ask for a session.
