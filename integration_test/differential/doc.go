@@ -10,4 +10,5 @@
 //
 // A difference is one of those that [Differences] lists, each with its reason, or
 // it is a failure: the script is shrunk and printed.
+// Differences that no random history may meet have scripts in the tests.
 package differential
