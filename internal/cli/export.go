@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -49,10 +48,9 @@ type exporter struct {
 
 func runExport(ctx context.Context, s *Shell, a *args) (res result, err error) {
 	name := a.value("f")
-	w, file := s.opt.Out, (*os.File)(nil)
+	w, file := s.opt.Out, (*wholeFile)(nil)
 	if name != "" && name != "-" {
-		// What is not whole has another name.
-		if file, err = os.Create(name + ".part"); err != nil {
+		if file, err = createWhole(name, 0o644); err != nil {
 			return nil, err
 		}
 		w = file
@@ -65,17 +63,7 @@ func runExport(ctx context.Context, s *Shell, a *args) (res result, err error) {
 		err = buf.Flush()
 	}
 	if file != nil {
-		if err == nil {
-			err = file.Sync()
-		}
-		if cerr := file.Close(); err == nil {
-			err = cerr
-		}
-		if err == nil {
-			err = os.Rename(file.Name(), name)
-		} else {
-			_ = os.Remove(file.Name())
-		}
+		err = file.finish(err)
 	}
 	if err != nil {
 		return nil, err

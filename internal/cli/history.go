@@ -13,15 +13,20 @@ const historyMax = 1000
 // those of this one. It is the History of a term.Terminal, to which the newest is 0.
 type history struct {
 	file   string // empty: none
+	err    error  // why no more lines are written
 	lines  []string
 	before int // how many of the lines are of earlier shells
 }
 
-// openHistory reads the file, if it is there.
+// openHistory reads the file, if it is there, and shortens it if it has twice as many
+// lines as are kept.
 func openHistory(file string) *history {
 	h := &history{file: file}
 	if file == "" {
 		return h
+	}
+	if st, err := os.Stat(file); err != nil || !st.Mode().IsRegular() {
+		return h // a device may have no end
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -32,10 +37,12 @@ func openHistory(file string) *history {
 			h.lines = append(h.lines, line)
 		}
 	}
-	if len(h.lines) > historyMax {
-		h.lines = h.lines[len(h.lines)-historyMax:]
-	}
+	long := len(h.lines) > 2*historyMax
+	h.lines = h.lines[max(len(h.lines)-historyMax, 0):]
 	h.before = len(h.lines)
+	if long {
+		h.err = h.trim()
+	}
 	return h
 }
 
@@ -48,24 +55,39 @@ func (h *history) At(i int) string { return h.lines[len(h.lines)-1-i] }
 // Add does nothing: whoever executes a line decides whether it is kept.
 func (h *history) Add(string) {}
 
-// keep adds a line.
-func (h *history) keep(line string) { h.lines = append(h.lines, line) }
+// keep adds a line, and appends it to the file: several shells may share one.
+func (h *history) keep(line string) {
+	h.lines = append(h.lines, line)
+	if h.file != "" && h.err == nil {
+		h.err = h.append(line)
+	}
+}
+
+// append writes a line behind the file. Only its owner may read a new one.
+func (h *history) append(line string) error {
+	if err := os.MkdirAll(filepath.Dir(h.file), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(h.file, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line + "\n")
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
 
 // session returns the lines of this shell.
 func (h *history) session() []string { return h.lines[h.before:] }
 
-// save writes the file. Only its owner may read it.
-func (h *history) save() error {
-	if h.file == "" || len(h.session()) == 0 {
-		return nil
-	}
-	lines := h.lines[max(len(h.lines)-historyMax, 0):]
-	if err := os.MkdirAll(filepath.Dir(h.file), 0o700); err != nil {
+// trim makes a file shorter that has become long.
+func (h *history) trim() error {
+	f, err := createWhole(h.file, 0o600)
+	if err != nil {
 		return err
 	}
-	tmp := h.file + ".new"
-	if err := os.WriteFile(tmp, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, h.file)
+	_, err = f.WriteString(strings.Join(h.lines, "\n") + "\n")
+	return f.finish(err)
 }

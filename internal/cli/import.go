@@ -93,7 +93,7 @@ func runImport(ctx context.Context, s *Shell, a *args) (result, error) {
 func (m *importer) load(ctx context.Context, in io.Reader) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 64<<10), importLineMax)
-	number, header, trailer := 0, false, false
+	number, nodes, header, trailer := 0, 0, false, false
 	var batch []importNode
 	depth := 0
 	flush := func() error {
@@ -123,6 +123,13 @@ func (m *importer) load(ctx context.Context, in io.Reader) error {
 		case trailer:
 			return m.bad(number, "there is something behind the last line")
 		case bytes.HasPrefix(line, []byte(`{"nodes":`)):
+			var t exportTrailer
+			if err := json.Unmarshal(line, &t); err != nil {
+				return m.bad(number, "%v", err)
+			}
+			if t.Nodes != nodes {
+				return m.bad(number, "the last line speaks of %s, and before it there are %d: the file has been cut or changed; nothing of the last %d was imported", counted(t.Nodes, "node", "nodes"), nodes, len(batch))
+			}
 			trailer = true
 			continue
 		}
@@ -137,9 +144,15 @@ func (m *importer) load(ctx context.Context, in io.Reader) error {
 			depth = d
 		}
 		batch = append(batch, n)
+		nodes++
 	}
-	if err := lines.Err(); err != nil {
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return m.bad(number+1, "a line is longer than %d MiB: this is no export", importLineMax>>20)
+	case err != nil:
 		return m.bad(number+1, "%v", err)
+	case !header:
+		return failure(safe(m.name) + " is empty, and so no export")
 	}
 	if err := flush(); err != nil {
 		return err
@@ -197,45 +210,59 @@ func (m *importer) parse(number int, line []byte) (importNode, error) {
 	return n, nil
 }
 
+// putsMax is how often a node is created of which nobody knows what became of it, or
+// which others delete.
+const putsMax = 3
+
 // put makes one node.
 func (m *importer) put(ctx context.Context, n importNode) error {
 	m.report.add(1)
+	for tries := 1; ; tries++ {
+		gone, err := m.try(ctx, n)
+		if !gone || tries == putsMax {
+			return err
+		}
+	}
+}
+
+// try makes one node, or says that it is not there although it should be, and why.
+func (m *importer) try(ctx context.Context, n importNode) (gone bool, err error) {
 	c := m.s.client
-	err := error(&zkclient.Error{Path: n.path, Err: nodeExists})
+	err = &zkclient.Error{Path: n.path, Err: nodeExists}
 	switch {
 	case n.path == "/": // is always there
 	case m.dry:
 		if _, err = c.Exists(ctx, n.path, false); zkclient.Code(err) == noNode {
 			m.tally(&m.count.Created)
-			return nil
+			return false, nil
 		} else if err == nil {
 			err = nodeExists
 		}
 	default:
 		if _, _, err = c.Create(ctx, n.path, n.data, n.Create); err == nil {
 			m.tally(&m.count.Created)
-			return nil
+			return false, nil
 		}
 	}
 	switch code := zkclient.Code(err); {
 	case errors.Is(err, zkclient.ErrConnectionLoss): // it may have been created
 	case code == noNode:
-		return failure("the parent of " + safe(n.path) + " is missing, or was deleted meanwhile")
+		return false, failure("the parent of " + safe(n.path) + " is missing, or was deleted meanwhile")
 	case code != nodeExists:
-		return err
+		return false, err
 	}
-	return m.meet(ctx, n)
+	old, rerr := read(ctx, c, n.path, len(n.ACL) > 0)
+	if rerr != nil {
+		return false, rerr
+	}
+	if old.gone {
+		return true, err
+	}
+	return false, m.meet(ctx, n, old)
 }
 
 // meet decides what becomes of a node that is there already.
-func (m *importer) meet(ctx context.Context, n importNode) error {
-	old, err := read(ctx, m.s.client, n.path, len(n.ACL) > 0)
-	if err != nil {
-		return err
-	}
-	if old.gone {
-		return m.put(ctx, n)
-	}
+func (m *importer) meet(ctx context.Context, n importNode, old full) error {
 	var what []string
 	if !sameData(old.data, n.data) {
 		what = append(what, fmt.Sprintf("data (%s here, %s in the file)", sizeOf(old.data), sizeOf(n.data)))

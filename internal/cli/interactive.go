@@ -115,7 +115,7 @@ func (s *Shell) RunInteractive(ctx context.Context, t Terminal) int {
 			break
 		}
 	}
-	if err := s.history.save(); err != nil {
+	if err := s.history.err; err != nil {
 		s.out.warn("keep the history: %v", err)
 	}
 	return exitOK

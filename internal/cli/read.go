@@ -83,11 +83,11 @@ func (p pathLine) text(w io.Writer) {
 }
 
 func (s *Shell) listAll(ctx context.Context, root string, stats bool) error {
-	return walk(ctx, s.client, root, -1, func(level []node) error {
+	return s.walkReadable(ctx, root, -1, func(level []node) error {
 		return s.out.print(func(w io.Writer) error {
 			for _, n := range level {
 				line := pathLine{Path: n.path}
-				if stats {
+				if stats && !n.denied {
 					line.Stat = newStat(n.stat)
 				}
 				if err := printResult(w, line, s.opt.JSON); err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -284,7 +285,7 @@ func TestImport_FilesThatAreNot(t *testing.T) {
 	e := zktest.Start(t, 1)
 	header := `{"quorateExport":1,"root":"/a"}` + "\n"
 	for text, want := range map[string]string{
-		"":                                  "line 0: the file is not whole",
+		"":                                  "- is empty, and so no export",
 		"hello\n":                           "line 1: this is no export of version 1",
 		`{"quorateExport":2}` + "\n":        "line 1: this is no export of version 1",
 		header:                              "line 1: the file is not whole",
@@ -296,7 +297,10 @@ func TestImport_FilesThatAreNot(t *testing.T) {
 		header + `{"path":"/x","acl":["world:anyone"]}`:                    "is not scheme:id:perm",
 		header + `{"path":"/x","ttl":1,"container":true}`:                  "not both",
 		header + `{"path":"/x/y","data":null,"acl":[]}` + "\n":             "the parent of /i/x/y is missing",
-		header + `{"path":"","data":null}` + "\n" + `{"nodes":1}{}`:        "",
+		header + `{"path":"","data":null}` + "\n" + `{"nodes":1}{}`:        "line 3: ",
+		header + `{"path":"","data":null}` + "\n" + `{"nodes":1}`:          "",
+		header + `{"path":"","data":null}` + "\n" + `{"nodes":2}`:          "line 3: the last line speaks of 2 nodes, and before it there are 1",
+		strings.Repeat(" ", importLineMax+1):                               "a line is longer than 64 MiB",
 		header + `{"path":"","data":null}` + "\n" + `{"nodes":1}` + "\n{}": "something behind the last line",
 	} {
 		r := newRig(e.ConnectString(), text)
@@ -329,6 +333,36 @@ func TestExport_LeavesNoFileThatIsNotWhole(t *testing.T) {
 	left, err := os.ReadDir(filepath.Dir(file))
 	require.NoError(t, err)
 	require.Empty(t, left)
+}
+
+// What no server takes is tried a few times, and then said.
+func TestImport_NodeThatIsTooLong(t *testing.T) {
+	e := zktest.Start(t, 1)
+	long := base64.StdEncoding.EncodeToString(make([]byte, 1<<20))
+	in := `{"quorateExport":1}` + "\n" + `{"path":"","data":"` + long + `"}` + "\n" + `{"nodes":1}` + "\n"
+	r := newRig(e.ConnectString(), in)
+	require.Equal(t, exitNotOK, r.RunOnce(testContext(t), []string{"import", "-", "/i"}))
+	require.Contains(t, r.err.String(), "create2 /i: ")
+	require.Contains(t, r.err.String(), "more than its jute.maxbuffer")
+}
+
+func TestWalk_GoesOnBesideWhatMayNotBeRead(t *testing.T) {
+	e := zktest.Start(t, 1)
+	script := "create /a\ncreate /a/p x digest:foo:bar:cdrwa\ncreate /a/z\ncreate /a/z/y\n"
+	require.Equal(t, exitOK, newRig(e.ConnectString(), script).RunScript(testContext(t)))
+	for command, want := range map[string]string{
+		"ls -R /a":    "/a\n/a/p\n/a/z\n/a/z/y\n",
+		"ls -R -s /a": "/a/p\n/a/z\n",
+		"tree /a":     "/a\n├── p  (may not be read)\n└── z\n    └── y\n",
+	} {
+		r := newRig(e.ConnectString(), "")
+		require.Equal(t, exitNotOK, r.RunOnce(testContext(t), strings.Fields(command)), command)
+		require.Contains(t, r.out.String(), want, command)
+		require.Contains(t, r.err.String(), "1 node may not be read, and what is below is missing: /a/p", command)
+	}
+	r := newRig(e.ConnectString(), "")
+	require.Equal(t, exitNotOK, r.RunOnce(testContext(t), []string{"deleteall", "/a"}))
+	require.Equal(t, exitNotOK, newRig(e.ConnectString(), "").RunOnce(testContext(t), []string{"ls", "-R", "/a/p"}))
 }
 
 // fullDisk takes no bytes.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -48,6 +49,7 @@ type branch struct {
 	DataLength int32     `json:"dataLength"`
 	Ephemeral  bool      `json:"ephemeral,omitempty"`
 	Hidden     int       `json:"hiddenChildren,omitempty"` // below the depth
+	Denied     bool      `json:"denied,omitempty"`         // it may not be read
 	Children   []*branch `json:"children,omitempty"`
 }
 
@@ -66,6 +68,9 @@ func (b *branch) label(name string) string {
 	}
 	if b.Hidden > 0 {
 		notes = append(notes, counted(b.Hidden, "child", "children"))
+	}
+	if b.Denied {
+		notes = append(notes, "may not be read")
 	}
 	if len(notes) == 0 {
 		return safe(name)
@@ -100,9 +105,9 @@ func runTree(ctx context.Context, s *Shell, a *args) (result, error) {
 	defer report.stop()
 	byPath := map[string]*branch{}
 	level := 0
-	err = walk(ctx, s.client, root, int(depth), func(nodes []node) error {
+	err = s.walkReadable(ctx, root, int(depth), func(nodes []node) error {
 		for _, n := range nodes {
-			b := &branch{Name: base(n.path), Path: n.path, DataLength: n.stat.DataLength, Ephemeral: n.stat.EphemeralOwner != 0}
+			b := &branch{Name: base(n.path), Path: n.path, DataLength: n.stat.DataLength, Ephemeral: n.stat.EphemeralOwner != 0, Denied: n.denied}
 			if level == int(depth) {
 				b.Hidden = len(n.children)
 			}
@@ -115,6 +120,11 @@ func runTree(ctx context.Context, s *Shell, a *args) (result, error) {
 		report.add(len(nodes))
 		return nil
 	})
+	if errors.Is(err, errSilent) {
+		if perr := s.out.print(func(w io.Writer) error { return printResult(w, byPath[root], s.opt.JSON) }); perr != nil {
+			err = perr
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

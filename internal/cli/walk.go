@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,6 +20,7 @@ type node struct {
 	path     string
 	stat     proto.Stat
 	children []string // sorted names
+	denied   bool     // it may not be read: there is no more than the path
 }
 
 // each calls f for 0 to n-1, at most limit at a time, until one fails.
@@ -41,6 +43,39 @@ func each(ctx context.Context, limit, n int, f func(ctx context.Context, i int) 
 // and names, down to depth levels below the root (-1: all). Nodes that vanish meanwhile
 // are left out; the root must be there. A level is in memory, not the tree.
 func walk(ctx context.Context, c *zkclient.Client, root string, depth int, visit func([]node) error) error {
+	return descend(ctx, c, root, depth, false, visit)
+}
+
+// walkReadable is walk for those who only look: of what may not be read below the root
+// it knows the paths.
+func (s *Shell) walkReadable(ctx context.Context, root string, depth int, visit func([]node) error) error {
+	var denied []string
+	err := descend(ctx, s.client, root, depth, true, func(level []node) error {
+		for _, n := range level {
+			if n.denied {
+				denied = append(denied, n.path)
+			}
+		}
+		return visit(level)
+	})
+	if err != nil || len(denied) == 0 {
+		return err
+	}
+	s.out.warn("%s may not be read, and what is below is missing: %s", counted(len(denied), "node", "nodes"), someOf(denied))
+	return errSilent
+}
+
+// someOf names a few of the paths.
+func someOf(paths []string) string {
+	const most = 5
+	text := safe(strings.Join(paths[:min(len(paths), most)], ", "))
+	if len(paths) > most {
+		text += ", …"
+	}
+	return text
+}
+
+func descend(ctx context.Context, c *zkclient.Client, root string, depth int, tolerant bool, visit func([]node) error) error {
 	level := []string{root}
 	for ; len(level) > 0; depth-- {
 		nodes := make([]node, len(level))
@@ -49,8 +84,12 @@ func walk(ctx context.Context, c *zkclient.Client, root string, depth int, visit
 			if zkclient.Code(err) == noNode && level[i] != root {
 				return nil
 			}
+			if zkclient.Code(err) == proto.ErrNoAuth && tolerant && level[i] != root {
+				nodes[i] = node{path: level[i], denied: true}
+				return nil
+			}
 			slices.Sort(children)
-			nodes[i] = node{level[i], st, children}
+			nodes[i] = node{path: level[i], stat: st, children: children}
 			return err
 		})
 		if err != nil {

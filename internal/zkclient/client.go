@@ -187,6 +187,7 @@ func (c *Client) run(ctx context.Context) {
 			return
 		case err == nil:
 			if err = l.serve(ctx); errors.Is(err, proto.ErrAuthFailed) {
+				c.takeBack(l)
 				c.end(StateAuthFailed, err)
 				return
 			}
@@ -243,6 +244,15 @@ func (c *Client) end(s State, err error) {
 	c.cfg.OnEvent(Event{State: s, Err: err})
 }
 
+// takeBack puts the requests that a connection leaves without a reply back into the
+// queue, which ends with the client.
+func (c *Client) takeBack(l *link) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = append(l.pending, c.queue...)
+	l.pending = nil
+}
+
 // lost sorts the requests that a connection leaves without a reply: reads go to the
 // head of the queue, everything else fails.
 func (c *Client) lost(ctx context.Context, l *link, err error) {
@@ -267,7 +277,7 @@ func (c *Client) lost(ctx context.Context, l *link, err error) {
 		if i == 0 && errors.Is(err, ErrFrameTooLong) {
 			reason = ErrFrameTooLong
 		}
-		c.finish(r, reply{err: fmt.Errorf("%w (%w)", reason, err)})
+		c.finish(r, reply{err: fmt.Errorf("%w (%w%s)", reason, err, r.tooLong())})
 	}
 	if ctx.Err() == nil {
 		c.cfg.OnEvent(Event{State: StateConnecting, Server: l.addr, Err: fault})

@@ -334,6 +334,14 @@ func TestClient_RefusedIdentity(t *testing.T) {
 
 	_, err := Dial(ctx, Config{Servers: e.ConnectString(), Auth: []Auth{{"nosuch", nil}}})
 	require.ErrorIs(t, err, proto.ErrAuthFailed)
+
+	for range 20 { // whether the request is on its way already, or not yet
+		refused, err := Open(Config{Servers: e.ConnectString(), Auth: []Auth{{"nosuch", nil}}})
+		require.NoError(t, err)
+		_, _, err = refused.Get(ctx, "/", false)
+		require.ErrorIs(t, err, proto.ErrAuthFailed)
+		refused.Close()
+	}
 }
 
 func TestDial_SaysWhyThereIsNoServer(t *testing.T) {

@@ -41,6 +41,18 @@ type reply struct {
 // and auth change nothing that is replicated.
 func (r *request) repeatable() bool { return !r.op.Write() }
 
+// requestBytesUsual is the length beyond which a server closes the connection without
+// a word, unless it is configured otherwise: jute.maxbuffer's default.
+const requestBytesUsual = 0xfffff
+
+// tooLong says why a server may have closed the connection over the request, or nothing.
+func (r *request) tooLong() string {
+	if n := len(r.body) + headerBytes; n > requestBytesUsual {
+		return fmt.Sprintf("; the request has %d bytes, and a server takes no more than its jute.maxbuffer, %d unless that is set", n, requestBytesUsual)
+	}
+	return ""
+}
+
 // call makes a request and waits for its reply, decoded into rep.
 func (c *Client) call(ctx context.Context, op proto.OpCode, path string, req, rep proto.Record, onReply func(proto.ErrCode)) error {
 	fail := func(err error) error { return &Error{Op: op, Path: path, Err: err} }
