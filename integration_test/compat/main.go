@@ -26,6 +26,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -250,14 +251,15 @@ func tryAll(ctx context.Context, o options, s suite, st *stage, tests []string) 
 	return rec.verdicts, nil
 }
 
-// commit is what the working tree was made of.
-func commit() string {
+// commit is what the working tree was made of when the first run began: later the
+// results themselves have changed it.
+var commit = sync.OnceValue(func() string {
 	out, err := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*").Output()
 	if err != nil {
 		return "unknown"
 	}
 	return strings.TrimSpace(string(out))
-}
+})
 
 // serverName is what a run is made against.
 func serverName(col Column) string {
