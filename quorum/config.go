@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/ensemble"
+	"github.com/quorate/quorate/internal/ports"
 	"github.com/quorate/quorate/zab"
 	"github.com/quorate/quorate/zab/storage"
 )
@@ -172,7 +173,7 @@ func (c *Config) listen() (quorum, election net.Listener, err error) {
 			l, err = net.Listen("tcp", ":"+port)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("listen for %s on %s: %w: is another server using the port?", what, at, err)
+			return nil, ports.Fault(what, at, err)
 		}
 		return l, nil
 	}

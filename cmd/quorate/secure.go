@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/internal/certs"
+	"github.com/quorate/quorate/internal/ports"
 	"github.com/quorate/quorate/server"
 	"github.com/quorate/quorate/server/sasl"
 )
@@ -18,7 +19,7 @@ func (in *instance) listen() (err error) {
 	cfg := in.cfg
 	if cfg.ClientAddr != "" {
 		if in.clients, err = net.Listen("tcp", cfg.ClientAddr); err != nil {
-			return fmt.Errorf("listen for clients on %s: %w: is another server using the port?", cfg.ClientAddr, err)
+			return ports.Fault("clients", cfg.ClientAddr, err)
 		}
 	}
 	if !cfg.TLS.wanted() {
@@ -35,7 +36,7 @@ func (in *instance) listen() (err error) {
 	if cfg.TLS.Addr != "" {
 		ln, err := net.Listen("tcp", cfg.TLS.Addr)
 		if err != nil {
-			return fmt.Errorf("listen for clients that speak TLS on %s: %w: is another server using the port?", cfg.TLS.Addr, err)
+			return ports.Fault("clients that speak TLS", cfg.TLS.Addr, err)
 		}
 		in.secure = server.Secure(ln, source.Server(), false)
 	}

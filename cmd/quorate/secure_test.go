@@ -37,6 +37,11 @@ func TestInstance_OpensAllPorts(t *testing.T) {
 		assert.ErrorIs(t, err, net.ErrClosed)
 	}
 
+	cfg.ClientAddr = "192.0.2.1:0" // nobody's
+	_, err = newInstance(cfg, slog.New(slog.DiscardHandler))
+	assert.ErrorContains(t, err, ": is that an address of this machine?")
+	cfg.ClientAddr = "127.0.0.1:0"
+
 	cfg.TLS.Certs.Keys.Location = dir + "/nothing.pem"
 	_, err = newInstance(cfg, slog.New(slog.DiscardHandler))
 	assert.ErrorContains(t, err, "ssl.keyStore.location="+dir+"/nothing.pem: there is no such file")
