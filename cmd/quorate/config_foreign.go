@@ -10,6 +10,9 @@ type foreignKey struct {
 	// Harmless is a value, ZooKeeper's default, that asks for nothing.
 	Harmless string
 	Why      string
+	// Typo says that nobody knows the keys of this family, so that one of them is
+	// most likely a key of ours with a mistake in it.
+	Typo bool
 }
 
 // foreignKeys are ZooKeeper's keys that have no effect here; a key that ends
@@ -19,7 +22,7 @@ var foreignKeys = map[string]foreignKey{
 	"ssl.allowReverseDnsLookup": {Refuse: true, Harmless: "false",
 		Why: "a client's certificate is compared with its address, not with a name"},
 	"ssl.handshakeDetectionTimeoutMillis": {Why: "nio.sessionlessCnxnTimeout is for the handshake, too"},
-	"ssl.":                                {Refuse: true, Why: "it is none of the keys of TLS that exist here; see docs/operating.md"},
+	"ssl.":                                {Refuse: true, Typo: true, Why: "it is none of the keys of TLS that exist here; see docs/operating.md"},
 	"fips-mode":                           {Refuse: true, Harmless: "false", Why: "build with GOFIPS140 and set GODEBUG=fips140=on"},
 	"sslQuorum":                           {Refuse: true, Harmless: "false", Why: "TLS between servers comes later; protect the quorum and election ports by other means"},
 	"sslQuorumReloadCertFiles": {Refuse: true, Harmless: "false",
@@ -96,16 +99,18 @@ var foreignKeys = map[string]foreignKey{
 }
 
 // foreignRule finds the rule for a key: its own, or that of the longest prefix.
-func foreignRule(key string) (foreignKey, bool) {
-	if r, ok := foreignKeys[key]; ok {
+func foreignRule(key string) (foreignKey, bool) { return ruleIn(foreignKeys, key) }
+
+func ruleIn(table map[string]foreignKey, key string) (foreignKey, bool) {
+	if r, ok := table[key]; ok {
 		return r, true
 	}
 	best := ""
-	for name := range foreignKeys {
+	for name := range table {
 		family := strings.HasSuffix(name, ".") || strings.HasSuffix(name, "_")
 		if family && strings.HasPrefix(key, name) && len(name) > len(best) {
 			best = name
 		}
 	}
-	return foreignKeys[best], best != ""
+	return table[best], best != ""
 }

@@ -34,10 +34,8 @@ func (p *configParser) take(e configEntry) {
 		case r.Harmless != "" && strings.EqualFold(e.Value, r.Harmless):
 		case r.Refuse:
 			hint := ""
-			if _, exact := foreignKeys[e.Key]; !exact {
-				if near := nearestKey(e.Key); near != "" {
-					hint = "; did you mean " + near + "?"
-				}
+			if near := nearestKey(e.Key); r.Typo && near != "" {
+				hint = "; did you mean " + near + "?"
 			}
 			p.fault(e, "%s is not supported yet: %s%s", e.Key, r.Why, hint)
 		default:

@@ -87,7 +87,9 @@ func TestConfig_FaultsOfTLS(t *testing.T) {
 		_, err := parseText(lone+text+"\n", "")
 		assert.ErrorContains(t, err, want, text)
 	}
-	_, err := parseText("dataDir=/d\nclient.portUnification=true\n", "")
+	_, err := parseText(lone+"ssl.quorum.keyStore.location=/k\n", "")
+	assert.NotContains(t, err.Error(), "did you mean", "it is no typing error")
+	_, err = parseText("dataDir=/d\nclient.portUnification=true\n", "")
 	assert.ErrorContains(t, err, "zoo.cfg:2: client.portUnification=true lets clientPort take TLS, too, but there is no clientPort")
 }
 
