@@ -148,6 +148,7 @@ type configEntry struct {
 	Key, Value string
 	Line       int
 	Source     string // where it stands, if not in a line of the file
+	Property   bool   // it is a system property of Java's, as -Dzookeeper.key=value
 }
 
 type configParser struct {
@@ -200,6 +201,9 @@ func (p *configParser) readEntries(entries iter.Seq[configEntry]) {
 		}
 		// A key may also be written as the system property that it is in Java.
 		e.Key = strings.TrimPrefix(e.Key, "zookeeper.")
+		if e.Property && p.noKey(e) {
+			continue
+		}
 		if first, dup := p.entries[e.Key]; dup {
 			p.fault(e, "%s is set here and in line %d; remove one of the two", e.Key, first.Line)
 			continue

@@ -87,7 +87,10 @@ func fileExists(path string) bool {
 type entryList []configEntry
 
 func (l *entryList) set(source, key, value string) {
-	e := configEntry{Key: strings.TrimPrefix(key, "zookeeper."), Value: value, Source: source}
+	l.put(configEntry{Key: strings.TrimPrefix(key, "zookeeper."), Value: value, Source: source})
+}
+
+func (l *entryList) put(e configEntry) {
 	if i := slices.IndexFunc(*l, func(old configEntry) bool { return old.Key == e.Key }); i >= 0 {
 		(*l)[i] = e
 		return
@@ -112,7 +115,7 @@ func envEntries(env map[string]string) entryList {
 		for _, flag := range strings.Fields(env[name]) {
 			key, value, ok := strings.Cut(strings.TrimPrefix(flag, "-D"), "=")
 			if ok && strings.HasPrefix(flag, "-D") && isConfigProperty(key) {
-				l.set(name, key, value)
+				l.put(configEntry{Key: strings.TrimPrefix(key, "zookeeper."), Value: value, Source: name, Property: true})
 			}
 		}
 	}
@@ -143,10 +146,67 @@ func envEntries(env map[string]string) entryList {
 // not for Java.
 func isConfigProperty(key string) bool {
 	if strings.HasPrefix(key, "zookeeper.") {
-		return key != "zookeeper.log.dir" && key != "zookeeper.root.logger" && key != "zookeeper.log.file"
+		return true
 	}
 	_, ours := configRules[key]
 	return ours
+}
+
+// propertyKeys are properties that ZooKeeper's scripts, its logging, JMX and its
+// clients have. They are no keys of zoo.cfg, and are unknown there.
+var propertyKeys = map[string]foreignKey{
+	"root.logger":           {Why: logWhy},
+	"console.threshold":     {Why: logWhy},
+	"log.":                  {Why: logWhy},
+	"tracelog.":             {Why: logWhy},
+	"auditlog.":             {Why: "audit.enable and audit.file say what is audited, and where to"},
+	"jmx.log4j.disable":     {Harmless: "true", Why: "there is no JMX"},
+	"jmx.":                  {Why: "there is no JMX"},
+	"client.secure":         {Why: clientWhy},
+	"clientCnxnSocket":      {Why: clientWhy},
+	"configuration":         {Why: clientWhy},
+	"disableAutoWatchReset": {Why: clientWhy},
+	"hostProvider.":         {Why: clientWhy},
+	"kinit":                 {Why: clientWhy},
+	"request.timeout":       {Why: clientWhy},
+	"server.principal":      {Why: clientWhy},
+	"server.realm":          {Why: clientWhy},
+	"shuffleDnsResponse":    {Why: clientWhy},
+}
+
+const (
+	logWhy    = "the log is lines on standard error"
+	clientWhy = "it is for Java's clients"
+)
+
+// noKey tells of a property that is no key. Java does not mind those that nobody
+// asks for, and a container that came up with ZooKeeper is to come up with us.
+func (p *configParser) noKey(e configEntry) bool {
+	if r, ok := ruleIn(propertyKeys, e.Key); ok {
+		if r.Harmless == "" || !strings.EqualFold(e.Value, r.Harmless) {
+			p.warn(e, "-Dzookeeper.%s has no effect: %s", clip(e.Key), r.Why)
+		}
+		return true
+	}
+	if isKey(e.Key) {
+		return false
+	}
+	if near := nearestKey(e.Key); near != "" {
+		p.warn(e, "-Dzookeeper.%s has no effect: it is unknown; did you mean %s?", clip(e.Key), near)
+		return true
+	}
+	p.warn(e, "-Dzookeeper.%s has no effect: it is unknown, neither ZooKeeper's nor ours", clip(e.Key))
+	return true
+}
+
+// isKey reports whether there is a rule for a key.
+func isKey(key string) bool {
+	_, ours := configRules[key]
+	_, family := familyRule(key)
+	_, foreign := foreignRule(key)
+	_, number := memberKind(key)
+	_, err := strconv.ParseUint(number, 10, 63)
+	return ours || family || foreign || number != "" && err == nil
 }
 
 func envMyID(value string) string {

@@ -90,6 +90,36 @@ func TestEnvConfig_Faults(t *testing.T) {
 	}
 }
 
+// Java minds no property that nobody asks for.
+func TestEnvConfig_PropertiesThatAreNoKeys(t *testing.T) {
+	environ, _ := envOf(t, "JVMFLAGS=-Dzookeeper.console.threshold=INFO -Dzookeeper.log.threshold=INFO -Dzookeeper.jmx.log4j.disable=true "+
+		"-Dzookeeper.auditlog.file=a -Dlog4j.configuration=x -Dzookeeper.server.principal=p -Dzookeeper.server.nonsense=1 "+
+		"-Dzookeeper.maxCnxnz=7 -Dzookeeper.bitHash=7", "SERVER_JVMFLAGS=-Dzookeeper.jmx.log4j.disable=false")
+	cfg, err := loadEnvConfig(environ)
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"JVMFLAGS: -Dzookeeper.console.threshold has no effect: the log is lines on standard error",
+		"JVMFLAGS: -Dzookeeper.log.threshold has no effect: the log is lines on standard error",
+		"SERVER_JVMFLAGS: -Dzookeeper.jmx.log4j.disable has no effect: there is no JMX",
+		"JVMFLAGS: -Dzookeeper.auditlog.file has no effect: audit.enable and audit.file say what is audited, and where to",
+		"JVMFLAGS: -Dzookeeper.server.principal has no effect: it is for Java's clients",
+		"JVMFLAGS: -Dzookeeper.server.nonsense has no effect: it is unknown, neither ZooKeeper's nor ours",
+		"JVMFLAGS: -Dzookeeper.maxCnxnz has no effect: it is unknown; did you mean maxCnxns?",
+		"JVMFLAGS: -Dzookeeper.bitHash has no effect: it is unknown, neither ZooKeeper's nor ours",
+	}, cfg.Warnings)
+	assert.Zero(t, cfg.Service.MaxCnxns)
+
+	// A line of zoo.cfg goes before the property of the same name, also as a fault.
+	environ, _ = envOf(t, "JVMFLAGS=-Dzookeeper.console.threshold=INFO", "ZOO_CFG_EXTRA=console.threshold=INFO")
+	_, err = loadEnvConfig(environ)
+	assert.ErrorContains(t, err, `ZOO_CFG_EXTRA: unknown key "console.threshold"`)
+	// What ZooKeeper knows and would change what it promises is refused in either place.
+	environ, _ = envOf(t, "JVMFLAGS=-Dzookeeper.forceSync=no -Dzookeeper.snapshot.trust.empty=true")
+	_, err = loadEnvConfig(environ)
+	assert.ErrorContains(t, err, "JVMFLAGS: forceSync=no is refused")
+	assert.ErrorContains(t, err, "JVMFLAGS: snapshot.trust.empty is not supported yet")
+}
+
 func TestEnvConfig_AnothersData(t *testing.T) {
 	environ, dataDir := envOf(t, "ZOO_MY_ID=2", "ZOO_SERVERS=server.1=a:1:2 server.2=b:1:2")
 	require.NoError(t, os.MkdirAll(dataDir, 0o755))
