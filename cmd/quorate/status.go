@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -91,7 +92,7 @@ func surveyEnsemble(ctx context.Context, addrs []string) ([]serverStatus, error)
 		}
 		members, err := askMembers(ctx, addr)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s does not answer: %w: is a server running there? (-s names others)", addr, err))
+			faults = append(faults, err)
 			continue
 		}
 		for _, m := range members {
@@ -122,8 +123,11 @@ func surveyEnsemble(ctx context.Context, addrs []string) ([]serverStatus, error)
 // askMembers asks one server for all that it knows.
 func askMembers(ctx context.Context, addr string) ([]serverStatus, error) {
 	text, err := fourLetterWord(ctx, addr, "memb")
-	if err != nil {
-		return nil, err
+	switch {
+	case err == nil && text == "", errors.Is(err, syscall.ECONNRESET):
+		return nil, fmt.Errorf("%s closes the connection without an answer: is it a quorate server? ZooKeeper does not know the word memb, which tells of the others; send it srvr or mntr", addr)
+	case err != nil:
+		return nil, fmt.Errorf("%s does not answer: %w: is a server running there? (-s names others)", addr, err)
 	}
 	var list []serverStatus
 	for line := range strings.Lines(text) {
