@@ -192,7 +192,9 @@ func (f cliFlags) tlsConfig() (*tls.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
 		}
-		cfg.Certificates = []tls.Certificate{pair}
+		// Certificates would be kept back from a server that does not name their
+		// authority, and one with ssl.clientAuth=want would take us for nobody.
+		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	return cfg, nil
 }

@@ -2,6 +2,10 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509/pkix"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quorate/quorate/internal/certs/certstest"
 	"github.com/quorate/quorate/sim/zktest"
 )
 
@@ -46,6 +51,33 @@ func TestCLI_FlagsAreUnderstood(t *testing.T) {
 	require.NotNil(t, opt.TLS)
 	require.Empty(t, opt.HistoryFile)
 	require.True(t, opt.JSON)
+}
+
+// Go would keep a certificate back whose authority the server does not name.
+func TestCLI_TheCertificateIsShownToWhomeverAsks(t *testing.T) {
+	ours, theirs := certstest.Authority(t, "ours"), certstest.Authority(t, "theirs")
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	eve := theirs.Issue(t, pkix.Name{CommonName: "eve"})
+	certstest.Write(t, path("ca.pem"), ours.CertPEM())
+	certstest.Write(t, path("eve.pem"), eve.CertPEM(), eve.KeyPEM(t))
+	client, err := cliFlags{ca: path("ca.pem"), cert: path("eve.pem"), key: path("eve.pem")}.tlsConfig()
+	require.NoError(t, err)
+	client.ServerName = "localhost"
+	server := &tls.Config{
+		Certificates: []tls.Certificate{ours.Issue(t, pkix.Name{CommonName: "server"}).TLS()},
+		ClientAuth:   tls.VerifyClientCertIfGiven, ClientCAs: ours.Pool(), // ssl.clientAuth=want
+	}
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	go func() {
+		conn := tls.Client(near, client)
+		_ = conn.HandshakeContext(t.Context())
+		_, _ = io.Copy(io.Discard, conn) // the server's alert wants a reader
+	}()
+	err = tls.Server(far, server).HandshakeContext(t.Context())
+	require.ErrorContains(t, err, "unknown authority")
 }
 
 func TestCLI_WrongFlagsExitWith2AndSayWhatToDo(t *testing.T) {
