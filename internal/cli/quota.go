@@ -12,7 +12,8 @@ import (
 
 const (
 	groupQuota = "Quota"
-	quotaRoot  = "/zookeeper/quota"
+	systemRoot = "/zookeeper"
+	quotaRoot  = systemRoot + "/quota"
 	limitNode  = "zookeeper_limits"
 	statNode   = "zookeeper_stats"
 )
@@ -91,6 +92,9 @@ func runSetQuota(ctx context.Context, s *Shell, a *args) (result, error) {
 	at, err := s.quotaPath(a)
 	if err != nil {
 		return nil, err
+	}
+	if below(systemRoot, a.params[0]) { // delquota takes away what others have set there
+		return nil, a.wrong("the servers' own nodes, %s and those below, have no quota", systemRoot)
 	}
 	change := quota{-1, -1, -1, -1}
 	some := false
