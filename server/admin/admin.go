@@ -128,14 +128,7 @@ func (a *Admin) Run(ctx context.Context, ln net.Listener) error {
 
 // Handler returns what answers the requests, for who has an HTTP server of his own.
 func (a *Admin) Handler() http.Handler {
-	mux := http.NewServeMux()
-	if !a.cfg.NoCommands {
-		mux.HandleFunc(a.cfg.CommandURL, a.list)
-		mux.HandleFunc(a.cfg.CommandURL+"/", a.command)
-	}
-	if !a.cfg.NoMetrics {
-		mux.Handle(metricsPath, a.metrics())
-	}
+	metrics := a.metrics()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodTrace:
@@ -146,13 +139,48 @@ func (a *Admin) Handler() http.Handler {
 		case len(r.URL.Path) > len(a.cfg.CommandURL)+commandBytesMax:
 			http.Error(w, "there is no command with so long a name", http.StatusRequestURITooLong)
 		default:
-			mux.ServeHTTP(w, r)
+			a.route(w, r, metrics)
 		}
 	})
 }
 
+// route gives a request to what is at its path. There are no redirects, as there
+// are none in ZooKeeper: a client that follows none would be without an answer.
+func (a *Admin) route(w http.ResponseWriter, r *http.Request, metrics http.Handler) {
+	at := withoutDots(r.URL.Path)
+	name, below := strings.CutPrefix(at, a.cfg.CommandURL+"/")
+	switch {
+	case at == metricsPath && !a.cfg.NoMetrics:
+		metrics.ServeHTTP(w, r)
+	case a.cfg.NoCommands:
+		http.NotFound(w, r)
+	case at == a.cfg.CommandURL || below && name == "":
+		a.list(w)
+	case below:
+		a.command(w, r, name)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// withoutDots resolves the parts . and .. of a path. Empty parts stay: //commands
+// is not /commands.
+func withoutDots(p string) string {
+	var parts []string
+	for part := range strings.SplitSeq(p, "/") {
+		switch part {
+		case ".":
+		case "..":
+			parts = parts[:max(len(parts)-1, 0)]
+		default:
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
 // list links to all commands.
-func (a *Admin) list(w http.ResponseWriter, _ *http.Request) {
+func (a *Admin) list(w http.ResponseWriter) {
 	var names []string
 	for name, c := range byName {
 		if name == c.names[0] {
@@ -169,12 +197,7 @@ func (a *Admin) list(w http.ResponseWriter, _ *http.Request) {
 }
 
 // command runs one command.
-func (a *Admin) command(w http.ResponseWriter, r *http.Request) {
-	name := strings.TrimPrefix(r.URL.Path, a.cfg.CommandURL+"/")
-	if name == "" {
-		a.list(w, r)
-		return
-	}
+func (a *Admin) command(w http.ResponseWriter, r *http.Request, name string) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(appendJSON(nil, a.execute(name, r.URL.Query()), 0))
 }

@@ -131,6 +131,9 @@ func TestHandler_MethodsAndPaths(t *testing.T) {
 		{"GET", "/ops", 200}, {"GET", "/ops/", 200}, {"HEAD", "/ops/ruok", 200}, {"GET", "/", 404}, {"GET", "/commands/ruok", 404},
 		{"POST", "/ops/ruok", 405}, {"DELETE", "/metrics", 405}, {"TRACE", "/ops/ruok", 403}, {"GET", "/metrics", 200},
 		{"GET", "/ops/" + strings.Repeat("x", 1000), 414},
+		// As ZooKeeper 3.8.0, which resolves dots and nothing else.
+		{"GET", "/ops/../etc", 404}, {"GET", "/ops/..", 404}, {"GET", "/..", 404}, {"GET", "//ops", 404}, {"GET", "/ops/..//ops/ruok", 404},
+		{"GET", "/ops/./ruok", 200}, {"GET", "/x/../ops/ruok", 200}, {"GET", "/ops/ruok/..", 200}, {"GET", "/ops//ruok", 200},
 	} {
 		w := httptest.NewRecorder()
 		a.Handler().ServeHTTP(w, httptest.NewRequest(c.method, c.target, nil))
