@@ -459,6 +459,11 @@ var otherDifferences = []Difference{
 		Why:  "clients match replies by their order",
 	},
 	{
+		ID:   "ip6-acl",
+		What: "an ACL with scheme ip may name an IPv6 address, with the number of bits that count behind it or without; 3.8.0 refuses it with -114",
+		Why:  "ZOOKEEPER-4240, since 3.9.4",
+	},
+	{
 		ID:   "strange-utf8",
 		What: "a path that is not UTF-8 comes back from sync as it was sent, and delete refuses it with -8; 3.8.0 replaces what it cannot read by U+FFFD, and delete says -101",
 		Why:  "a path with U+FFFD in it would be another one than was asked for, and none that may be",

@@ -82,6 +82,16 @@ var witnesses = []witness{
 		"err=-101", "err=-8",
 	},
 	{
+		"ip6-acl", `send 1
+			1 create "/w" "" 1 31 "ip" "::1" 0`,
+		"err=-114", "err=0",
+	},
+	{
+		"ip6-acl", `send 1
+			1 create "/w" "" 1 31 "ip" "::1/64" 0`,
+		"err=-114", "err=0",
+	},
+	{
 		"null-watch", `send 1
 			1 addWatch null 0
 			2 closeSession`,
