@@ -159,7 +159,7 @@ func (a *actor) connect(words []string) error {
 }
 
 // flags of a create.
-var flags = map[string]int32{"ephemeral": proto.FlagEphemeral, "sequential": proto.FlagSequential}
+var flags = map[string]int32{"ephemeral": proto.FlagEphemeral, "sequential": proto.FlagSequential, "container": proto.FlagContainer}
 
 // parseRequest reads a request of a script: its name, a path, and what else
 // there is: data, @N for N bytes of it, flags of a create, vN for a version, watch.
@@ -184,6 +184,9 @@ func parseRequest(what string, words []string) (proto.OpCode, proto.Record, erro
 	}
 	switch what {
 	case "create":
+		if flag == proto.FlagContainer {
+			return proto.OpCreateContainer, &proto.CreateRequest{Path: path, Data: data, ACL: proto.OpenACL, Flags: flag}, nil
+		}
 		return proto.OpCreate, &proto.CreateRequest{Path: path, Data: data, ACL: proto.OpenACL, Flags: flag}, nil
 	case "set":
 		return proto.OpSetData, &proto.SetDataRequest{Path: path, Data: data, Version: version}, nil

@@ -140,7 +140,7 @@ func TestScenarios_AreDocumented(t *testing.T) {
 		mentions("event", string(kind))
 	}
 	for _, word := range []string{
-		"servers", "observers", "recorder", "tick", "snapshot-txns", "last-counter", "empty-disks", "seed", "loss", "clients", "rate",
+		"servers", "observers", "recorder", "quotas", "tick", "snapshot-txns", "last-counter", "empty-disks", "seed", "loss", "clients", "rate",
 		"begin", "mutant",
 	} {
 		mentions("header", word)

@@ -22,6 +22,7 @@ type Script struct {
 	cfg      Config
 	begins   bool // everything starts by itself
 	recorder bool
+	quotas   bool // hard limits hold, whatever the seed says
 	commands []command
 }
 
@@ -153,6 +154,8 @@ func (s *Script) header(c command) (known bool, err error) {
 		s.cfg.EmptyDisks = true
 	case "recorder":
 		s.recorder = true
+	case "quotas":
+		s.quotas = true
 	case "begin":
 		s.begins = true
 	case "mutant":
@@ -240,6 +243,7 @@ func (s *Script) run(base Config, mutate func()) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	w.history.EnforceQuota = w.history.EnforceQuota || s.quotas
 	for _, h := range w.hosts {
 		h.keptDown = !s.begins
 	}

@@ -238,8 +238,8 @@ var catalogue = []Mutant{
 		Where:  []string{"server/znode/overlay_quota.go"},
 	}, {
 		ID:     M42,
-		Does:   "reaps what was due when it was found, and may not be any more",
+		Does:   "reaps containers that have not had a child yet",
 		Alarms: []string{"T8"},
-		Where:  []string{"server/znode/prepareop.go"},
+		Where:  []string{"server/znode/mortal.go"},
 	},
 }

@@ -1,5 +1,7 @@
 package znode
 
+import "github.com/quorate/quorate/internal/mutant"
+
 // mortals are the paths of the nodes that are deleted when nobody needs them any
 // more: containers and nodes with a time to live. They have an order, though no
 // particular one, so that they can be looked through in portions.
@@ -52,7 +54,7 @@ func (r *Reap) due(c *change) bool {
 	case c.owner != containerOwner:
 		return age > c.owner&TTLMillisMax
 	}
-	return c.ccount != 0 || r.NeverUsedMillis > 0 && age > r.NeverUsedMillis
+	return c.ccount != 0 || mutant.On(mutant.M42) || r.NeverUsedMillis > 0 && age > r.NeverUsedMillis
 }
 
 // Due looks at n containers and nodes with a time to live, those before number

@@ -72,13 +72,10 @@ func TestMutant_State(t *testing.T) {
 			require.Equal(w.t, proto.OK, w.apply().Err)
 			return w.apply().Err == proto.OK
 		}},
-		{mutant.M42, "deletes a node whose time began anew", func(w *world) bool {
-			w.prep.ExtendedTypes = true
-			ttl := &proto.CreateTTLRequest{CreateRequest: *mkCreate("/t", proto.FlagTTL), TTLMillis: 1000}
-			require.Equal(w.t, proto.OK, w.do(alice, proto.OpCreateTTL, ttl).Err)
-			w.now += 2000
-			w.do(alice, proto.OpSetData, mkSet("/t", "again", -1))
-			return w.do(0, proto.OpDeleteContainer, &proto.PathRequest{Path: "/t"}).Err == proto.OK
+		{mutant.M42, "deletes a container that waits for its first child", func(w *world) bool {
+			create := &proto.CreateRequest{Path: "/c", ACL: proto.OpenACL, Flags: proto.FlagContainer}
+			require.Equal(w.t, proto.OK, w.do(alice, proto.OpCreateContainer, create).Err)
+			return w.do(0, proto.OpDeleteContainer, &proto.PathRequest{Path: "/c"}).Err == proto.OK
 		}},
 	} {
 		t.Run(c.id.String(), func(t *testing.T) {

@@ -148,7 +148,7 @@ func (r *request) deleteContainer(path string) (proto.OpCode, proto.Record, prot
 		return op, nil, proto.ErrNoNode
 	case c.children > 0:
 		return op, nil, proto.ErrNotEmpty
-	case !reap.due(&c) && !mutant.On(mutant.M42):
+	case !reap.due(&c):
 		return op, nil, proto.ErrBadVersion
 	}
 	r.remove(path)
