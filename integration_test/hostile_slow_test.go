@@ -1,10 +1,12 @@
 package integration_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -159,15 +161,19 @@ func TestHostileClients_PipelineWithoutReading(t *testing.T) {
 	s.outlast(300)
 }
 
-// Four-letter words are answered, or refused in a sentence, whatever the servers
-// are going through: sessions that end, a leader that is killed, elections.
+// Four-letter words and admin commands are answered, or refused in a sentence,
+// whatever the servers are going through: sessions that end, a leader that is
+// killed, elections.
 func TestHostileClients_WordsAtAllTimes(t *testing.T) {
 	onlyQuorate(t)
-	c := startCluster(t, cluster.Config{Servers: 3})
+	c := startOperated(t, cluster.Quorate, 3)
 	stop := make(chan struct{})
 	var group errgroup.Group
 	words := []string{"dump", "cons", "stat", "mntr", "srvr", "wchs", "wchc", "wchp", "crst", "srst", "dgst", "conf", "envi", "memb", "isro", "ruok", "dirs"}
-	answered := make([]int, len(c.Servers))
+	commands := []string{"commands/dump", "commands/connections", "commands/monitor", "commands/leader", "commands/zabstate", "commands/watches",
+		"commands/stats", "commands/hash", "commands/voting_view", "commands/observers", "commands/is_read_only", "commands/last_snapshot",
+		"commands/configuration", "commands/connection_stat_reset", "commands/stat_reset", "commands", "metrics"}
+	answered, told := make([]int, len(c.Servers)), make([]int, len(c.Servers))
 	for i, server := range c.Servers {
 		addr := server.ClientAddr()
 		group.Go(func() error {
@@ -184,6 +190,24 @@ func TestHostileClients_WordsAtAllTimes(t *testing.T) {
 				}
 				if text != "" {
 					answered[i]++
+				}
+			}
+		})
+		admin := fmt.Sprintf("http://127.0.0.1:%d/", c.admin[server.ID])
+		group.Go(func() error {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return nil
+				default:
+				}
+				command := commands[n%len(commands)]
+				text, err := askAdmin(admin + command)
+				if err != nil {
+					return fmt.Errorf("%s: %w", command, err)
+				}
+				if text != "" {
+					told[i]++
 				}
 			}
 		})
@@ -219,10 +243,36 @@ func TestHostileClients_WordsAtAllTimes(t *testing.T) {
 	}
 	close(stop)
 	require.NoError(t, group.Wait())
-	t.Logf("answered: %v", answered)
-	for _, n := range answered {
-		assert.Greater(t, n, 10)
+	t.Logf("answered: %v words, %v commands", answered, told)
+	for i := range c.Servers {
+		assert.Greater(t, answered[i], 10)
+		assert.Greater(t, told[i], 10)
 	}
+}
+
+// askAdmin asks for one page, as askWord does.
+func askAdmin(url string) (string, error) {
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	defer client.CloseIdleConnections()
+	resp, err := client.Get(url)
+	if late := net.Error(nil); errors.As(err, &late) && late.Timeout() {
+		return "", err
+	}
+	if err != nil {
+		time.Sleep(10 * time.Millisecond)
+		return "", nil
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	switch {
+	case err != nil: // it is being killed
+		return "", nil
+	case resp.StatusCode != http.StatusOK || len(text) == 0:
+		return "", fmt.Errorf("status %s: %q", resp.Status, text)
+	case strings.Contains(url, "/commands/") && !json.Valid(text):
+		return "", fmt.Errorf("no JSON: %.200q", text)
+	}
+	return string(text), nil
 }
 
 // askWord asks one word. That nobody listens, or that the process is being killed,
