@@ -96,11 +96,14 @@ func (l *link) handshake() error {
 		return err
 	}
 	if err := l.out.Flush(); err != nil {
-		return err
+		return fmt.Errorf("the server ends the connection instead of answering: %w", err)
 	}
 	frame, err := readFrame(l.in, handshakeBytesMax)
 	if errors.Is(err, io.EOF) {
 		return errors.New("the server closes the connection: it has no quorum, or is behind what this client has seen, or takes no more clients")
+	}
+	if broken := (*net.OpError)(nil); errors.As(err, &broken) { // a TLS alert, too
+		return fmt.Errorf("the server ends the connection instead of answering: %w", err)
 	}
 	var resp proto.ConnectResponse
 	if err == nil {

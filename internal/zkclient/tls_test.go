@@ -67,6 +67,24 @@ func TestClient_TLS(t *testing.T) {
 	require.ErrorContains(t, err, "TLS")
 }
 
+// Whose certificate is refused hears that, and not that the port is a wrong one.
+func TestClient_RefusedCertificate(t *testing.T) {
+	ca := certstest.Authority(t, "ca")
+	server, stranger := ca.Issue(t, pkix.Name{CommonName: "server"}), certstest.Authority(t, "other").Issue(t, pkix.Name{CommonName: "stranger"})
+	trust := x509.NewCertPool()
+	trust.AddCert(ca.Cert)
+	addr := tunnel(t, zktest.Start(t, 1).ConnectString(), &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trust,
+		Certificates: []tls.Certificate{{Certificate: [][]byte{server.Cert.Raw}, PrivateKey: server.Key}}})
+	own := tls.Certificate{Certificate: [][]byte{stranger.Cert.Raw}, PrivateKey: stranger.Key}
+	c, err := Open(Config{Servers: addr, ConnectWait: 200 * 1e6, TLS: &tls.Config{RootCAs: trust, ServerName: serverName(server.Cert),
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil }}})
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = c.Exists(testContext(t), "/", false)
+	require.ErrorContains(t, err, "instead of answering: ")
+	require.NotContains(t, err.Error(), "is this a ZooKeeper client port?")
+}
+
 // serverName is a name that a certificate is for.
 func serverName(c *x509.Certificate) string {
 	if len(c.DNSNames) > 0 {
