@@ -78,6 +78,7 @@ type Conn struct {
 	turn      func() bool // asks the quorum for the session, by a worker; see giveTurn
 	waiting   bool        // Receive refused bytes: tell Wire.Room
 	closeSent bool        // the client asked to close its session
+	tooLate   bool        // the session has ended before the client was told that it has it
 	asking    bool        // a four-letter word is being answered
 
 	ended     bool          // no more bytes come from the client

@@ -26,8 +26,10 @@ type hand struct {
 	wires []*handWire
 
 	zxid   ensemble.Zxid
-	inDone int      // in the callback of Submit, which must not call it
-	late   bool     // the quorum does nothing before step
+	inDone int  // in the callback of Submit, which must not call it
+	late   bool // the quorum does nothing before step
+	slow   bool // answers to questions are on their way until answer is called
+	answer func()
 	queue  []func() // of the quorum
 	lost   []func() // what to tell them if the role is lost instead
 
@@ -129,7 +131,13 @@ func (h *hand) Sync(done func(error)) {
 
 func (h *hand) Ask(question []byte, done func([]byte, error)) {
 	h.note("ask %x", question)
-	h.ask(func() { done(h.s.Answer(1, question), nil) }, func() { done(nil, errRoleLost) })
+	h.ask(func() {
+		answer := h.s.Answer(1, question)
+		h.answer = func() { done(answer, nil) }
+		if !h.slow {
+			h.answer()
+		}
+	}, func() { done(nil, errRoleLost) })
 }
 
 func (h *hand) Status() zab.Status {

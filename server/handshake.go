@@ -82,7 +82,7 @@ func (s *Server) bind(c *Conn, id int64) (old *Conn, ok bool) {
 	if id != c.session && s.sessions[c.session] == c {
 		delete(s.sessions, c.session)
 	}
-	c.session = id
+	c.session, c.tooLate = id, false
 	s.sessions[id] = c
 	return old, true
 }
@@ -208,9 +208,9 @@ func (s *Server) revalidate(c *Conn, in incoming, id int64, confirmed bool) {
 		case err != nil || !known:
 			c.drop(in, 0)
 			c.Abort("asking the leader for the session: no answer")
-		case valid:
+		case valid && !c.isTooLate():
 			s.connected(c, in, true)
-		case confirmed:
+		case valid || confirmed:
 			s.refuse(c, in, id)
 		default:
 			s.quorum.Sync(func(err error) {
@@ -235,6 +235,9 @@ func (s *Server) connected(c *Conn, in incoming, renewed bool) {
 	c.mu.Unlock()
 	t := c.queue(in, proto.ReplyHeader{Zxid: s.zxid.Load()}, welcome, resp)
 	c.after(t)
+	if c.isTooLate() { // sessionEnds left it to us
+		c.finish(sessionOver)
+	}
 	if t&todoOpened == 0 {
 		return
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/quorate/quorate/ensemble"
 	"github.com/quorate/quorate/server/proto"
+	"github.com/quorate/quorate/server/session"
+	"github.com/quorate/quorate/zab"
 )
 
 func TestHandshake_ReadOnlyByteIsEchoedOnlyIfSent(t *testing.T) {
@@ -134,4 +136,41 @@ func TestHandshake_PipelinedRequestsWaitForIt(t *testing.T) {
 func TestHandshake_SilentConnectionIsClosed(t *testing.T) {
 	e := newEnsemble(t, 1, Config{HandshakeTimeout: 100 * time.Millisecond})
 	dialRaw(t, e.members[0].addr).closed()
+}
+
+// A client that comes back while the end of its session is on its way hears that
+// the session is over, whenever that arrives here: it is not left without a word.
+func TestHandshake_SessionEndsWhileItIsAskedFor(t *testing.T) {
+	for _, answered := range []bool{false, true} {
+		h := newHand(Config{})
+		first := h.join(t)
+		h.late, h.slow = true, answered
+		w := h.dial("10.0.0.1:1001")
+		password := session.Password(h.s.cfg.Secret, first.session)
+		w.send(proto.AppendFrame(nil, &proto.ConnectRequest{TimeoutMillis: 4000, SessionID: first.session, Password: password[:]}))
+		h.settle()
+		if answered {
+			h.step() // the leader says that the session is there
+		}
+		h.zxid++
+		origin := zab.Origin{Server: 2}
+		end := h.s.Prepare(h.zxid, origin, appendRequest(first.session, 0, proto.OpCloseSession, false, encodeIDs(nil), nil))
+		h.s.Apply(zab.Txn{Zxid: h.zxid, Origin: origin, Data: end})
+		h.settle()
+		require.False(t, w.ended, "the client is to be told")
+		if answered {
+			h.answer()
+		}
+		for len(h.queue) > 0 {
+			h.step()
+		}
+		h.settle()
+		frame, err := w.frame()
+		require.NoError(t, err, "answered before: %v", answered)
+		var resp proto.ConnectResponse
+		require.NoError(t, proto.Unmarshal(frame, &resp))
+		assert.Zero(t, resp.SessionID)
+		assert.Zero(t, resp.TimeoutMillis)
+		assert.True(t, w.ended)
+	}
 }

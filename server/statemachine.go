@@ -112,18 +112,32 @@ func (s *Server) sessionChanged(res *znode.Result) {
 		s.mu.Lock()
 		c := s.sessions[res.Session]
 		s.mu.Unlock()
-		if c != nil && !c.asksToClose() {
-			c.finish("session closed or expired")
+		if c != nil {
+			c.sessionEnds()
 		}
 	}
 }
 
-// asksToClose reports whether the client itself has asked for the end of its
-// session: then it gets its answer first.
-func (c *Conn) asksToClose() bool {
+const sessionOver = "session closed or expired"
+
+// sessionEnds closes the connection of a session that is over. A client that has
+// asked for the end itself gets its answer first, and so does one that has come
+// back for the session and does not know yet that it is too late.
+func (c *Conn) sessionEnds() {
+	c.mu.Lock()
+	c.tooLate = c.phase == phaseDeciding
+	stays := c.tooLate || c.closeSent
+	c.mu.Unlock()
+	if !stays {
+		c.finish(sessionOver)
+	}
+}
+
+// isTooLate reports whether the session that the client asks for has ended since.
+func (c *Conn) isTooLate() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.closeSent
+	return c.tooLate
 }
 
 // Snapshot implements zab.StateMachine.
